@@ -1,0 +1,132 @@
+/**
+ * A task: one thread of execution, kernel or user.
+ *
+ * The core knows scheduling and memory; what POSIX adds hangs off `process` (services/process/process.ts), which the
+ * core never looks into.
+ *
+ * Invariants  T1  state is RUNNABLE exactly while the task is on a run queue or running.
+ *             T2  a task is freed only by the reaper, after `onCpu` fell to 0.
+ * Locking     fields of the scheduler: the lock of the run queue `cpu`. Everything else: the task itself, or as said.
+ */
+export const enum TaskState {
+  RUNNABLE = 0,
+  SLEEPING = 1,        // interruptible: a signal wakes it
+  UNINTERRUPTIBLE = 2, // only its waker wakes it
+  STOPPED = 3,         // job control
+  ZOMBIE = 4,          // exited, not yet waited for
+  DEAD = 5,            // may be freed
+}
+
+/** Bits of Task.work: reasons to leave the fast path on the way back to user mode (set atomically). */
+export const enum TaskWork {
+  RESCHED = 1,
+  SIGNAL = 2,   // look for a deliverable signal
+  TRACE = 4,    // log system calls
+  EXIT = 8,     // the process is exiting: end here
+  FPU = 16,     // user FPU state is not in the registers
+  STOP = 32,    // job-control stop requested
+}
+
+export const enum SchedClass { IDLE = 0, FAIR = 1, RT = 2 }
+
+@final @unmanaged
+export class Task {
+  work: u32;           // +0 TaskWork bits; offset known to the syscall exit
+  state: u32;          // TaskState
+  tid: u32;
+  flags: u32;          // TaskFlag
+  savedSp: u64;        // +16 native stack pointer while not running (contextSwitch)
+  stackTop: u64;       // native top of the kernel stack, where the TrapFrame ends
+  stackBase: u32;      // linear address of the stack's lowest mapped byte
+  frame: u32;          // linear address of the user TrapFrame (0 for kernel threads)
+  mm: u32;             // AddressSpace (0 for kernel threads)
+  process: u32;        // services' Process (0 for kernel threads)
+  fpuArea: u32;        // 64-byte aligned XSAVE area (0 for kernel threads)
+  onCpu: u32;          // 1 while some CPU runs on its stack
+  fsBase: u64;         // TLS base (arch_prctl, clone)
+  gsBase: u64;         // user gs base
+  // -- scheduler, run-queue lock
+  cpu: u32;            // run queue it is on or was last on
+  schedClass: u32;     // SchedClass
+  vruntime: u64;       // ns, weighted
+  execStart: u64;      // ns, when it was put on the CPU or last accounted
+  sumExecNs: u64;      // CPU time used
+  userNs: u64;         // of that, in user mode
+  systemNs: u64;
+  modeSwitchNs: u64;   // when it last crossed user/kernel (accounting)
+  weight: u32;         // load weight, from nice
+  nice: i32;           // -20..19
+  rqLeft: u32;         // run-queue tree links
+  rqRight: u32;
+  rqParent: u32;
+  rqColor: u32;
+  isQueued: u32;
+  rtPriority: u32;
+  policy: u32;         // SCHED_* as user space sees it
+  timeslice: u32;
+  affinity: u64;       // bit per CPU
+  voluntarySwitches: u64;
+  involuntarySwitches: u64;
+  // -- waiting
+  wakeReason: u32;     // WakeReason of the last sleep
+  timerSlot: u32;      // its sleep timer (0: none)
+  waitChannel: u32;    // what it waits on, for ps and panic: a string
+  pendingWake: u32;
+  // -- lists
+  allNode: u64;        // a ListNode held by value: all tasks (TASK lock)
+  groupNode: u64;      // a ListNode held by value: threads of its process (PROCESS_TREE lock)
+  refs: u32;           // references besides existing (atomic)
+  // -- POSIX per-thread state (services own the meaning)
+  sigMask: u64;        // blocked signals; only the task writes
+  sigPending: u64;     // thread-directed (SIGNAL lock)
+  sigSavedMask: u64;   // for sigsuspend, ppoll, pselect
+  sigQueue: u32;       // list of queued siginfo
+  altStackBase: u64;
+  altStackSize: u64;
+  altStackFlags: u32;
+  exitCode: i32;
+  clearTidVa: u64;     // CLONE_CHILD_CLEARTID
+  robustListVa: u64;
+  robustListSize: u64;
+  faultVa: u64;        // of the last user fault
+  userFaultCatch: u32; // debugging
+  minorFaults: u32;
+  startNs: u64;
+  comm0: u64;          // name, 16 bytes, NUL padded
+  comm1: u64;
+  syscallNr: u32;      // being executed (tracer)
+  restartKind: u32;    // how an interrupted call restarts
+  restartArg0: u64;
+  restartArg1: u64;
+  restartArg2: u64;
+  pathBuffer: u32;     // scratch page for path copies (0 until first used)
+  traceFlags: u32;
+  extra0: u64;
+  extra1: u64;
+  extra2: u64;
+  extra3: u64;
+}
+
+export const enum TaskFlag {
+  KERNEL_THREAD = 1,
+  IDLE = 2,
+  EXITING = 4,
+  FORKED_NOT_EXECED = 8,
+  RESTORE_SIGMASK = 16, // put sigSavedMask back when no handler runs
+  OOM_VICTIM = 32,
+  IN_SIGNAL_FRAME = 64,
+}
+
+/** SAFETY: `address` is a Task or 0, as every u32 field documented so. */
+export function taskOf(address: u32): Task {
+  return changetype<Task>(address);
+}
+
+/** Sets bits of `work` from any CPU. */
+export function taskWorkSet(task: Task, bits: u32): void {
+  atomic.or<u32>(changetype<usize>(task), bits);
+}
+
+export function taskWorkClear(task: Task, bits: u32): void {
+  atomic.and<u32>(changetype<usize>(task), ~bits);
+}

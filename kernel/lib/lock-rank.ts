@@ -1,0 +1,37 @@
+/**
+ * Lock ranks: a CPU may take a spinlock only when its rank is higher than every spinlock it holds.
+ *
+ * Sleeping locks (Mutex) are ordered by the comment at their declaration and are always taken before any spinlock.
+ * Gaps leave room for newcomers.
+ */
+export const enum Rank {
+  NONE = 0,          // unranked: leaf locks of tests
+  TTY = 10,
+  PIPE = 12,
+  POLL = 14,
+  PROCESS_TREE = 20, // pid table, parents and children, process groups, sessions
+  SIGNAL = 24,       // pending signals and handlers of one process
+  FD_TABLE = 28,
+  DENTRY = 32,
+  INODE = 34,
+  MAPPING = 36,      // page-cache tree of one inode
+  MOUNT = 38,
+  FUTEX = 44,
+  TIMER_POSIX = 46,
+  MM_LIST = 48,      // list of address spaces
+  VMA = 50,
+  PAGE_TABLE = 52,
+  WAIT_QUEUE = 60,
+  TIMER = 64,        // per-CPU timer queue
+  TASK = 66,         // task list
+  RUNQUEUE = 70,
+  IRQ = 74,
+  SLAB = 80,
+  HEAP = 82,
+  BUDDY = 84,
+  FRAME = 86,
+  SHOOTDOWN = 88,
+  RANDOM = 90,
+  CONSOLE = 94,
+  LOG = 98,
+}
