@@ -101,10 +101,11 @@ export class Task {
   restartArg2: u64;
   pathBuffer: u32;     // scratch page for path copies (0 until first used)
   traceFlags: u32;
-  extra0: u64;
-  extra1: u64;
-  extra2: u64;
-  extra3: u64;
+  scratchUsed: u32;    // bytes of the scratch area in use (scratch.ts)
+  schedExtra: u32;
+  blockedStartNs: u64;
+  serviceData0: u64;
+  serviceData1: u64;
 }
 
 export const enum TaskFlag {
