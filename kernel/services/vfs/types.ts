@@ -33,7 +33,7 @@ export class SuperBlock {
   refs: u32;         // mounts of it
   nextIno: u32;
   blockSize: u32;
-  private: u32;
+  data: u32;   
   maxBytes: u64;
   usedPages: u32;
   maxPages: u32;
@@ -71,10 +71,10 @@ export class Inode {
   pagesLock2: u32;
   pagesLock3: u32;
   writeDeny: i32;    // >0: open for writing; <0: executed (ETXTBSY)
-  private: u32;      // file system's own: pipe, tty, directory list, link target…
-  private1: u32;
-  private2: u32;
-  private3: u32;
+  data: u32;         // file system's own: pipe, tty, directory list, link target…
+  data1: u32;   
+  data2: u32;   
+  data3: u32;   
   lockList: u32;     // flock/POSIX record locks
   fifo: u32;         // Pipe of a FIFO inode
 }
@@ -124,15 +124,15 @@ export class File {
   refs: u32;         // atomic: descriptors, vmas, calls in progress
   flags: u32;        // O_* as fcntl(F_GETFL) shows them
   mode: u32;         // FileRight bits
-  private: u32;      // pipe end, tty, epoll…
+  data: u32;         // pipe end, tty, epoll…
   pos: u64;          // f_pos, guarded by posLock
   posLock0: u64;     // a Mutex held by value, 32 bytes
   posLock1: u64;
   posLock2: u64;
   posLock3: u64;
   dirCursor: u64;
-  private1: u32;
-  private2: u32;
+  data1: u32;   
+  data2: u32;   
   ownerPid: i32;     // F_SETOWN
   ownerSignal: u32;
   epollItems: u32;
@@ -199,7 +199,7 @@ export class InodeOps {
   getattr: (inode: Inode) => i32;
   /** Mode, owner, time changes have been checked and stored in the inode; persist them. 0 or -errno. */
   setattr: (inode: Inode, valid: u32) => i32;
-  /** The last reference fell and nlink is 0, or the cache drops it: free private data. */
+  /** The last reference fell and nlink is 0, or the cache drops it: free data. */
   evict: (inode: Inode) => void;
   /** Whether a cached (or negative) dentry may still be believed: procfs answers false for vanished pids. */
   revalidate: (dir: Inode, name: usize, length: u32, inode: usize) => bool;
