@@ -1,0 +1,22 @@
+/** The toolchain's command line; the Makefile calls nothing else. */
+import { Command } from "commander";
+import { buildKernel } from "./kernel.ts";
+import { BuildError } from "./messages.ts";
+
+const program = new Command("build");
+
+program
+  .command("kernel")
+  .description("build/kernel.elf")
+  .option("--dev", "quick build with debug checks", false)
+  .action(({ dev }: { dev: boolean }) => {
+    console.log(`kernel: ${buildKernel(dev ? "dev" : "release")}`);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof BuildError)) throw error;
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,87 @@
+/**
+ * The symbol table inside the kernel: code address -> TypeScript name, for backtraces.
+ *
+ * Section .symtab_blob, at image_address(SYMTAB_VA), little endian:
+ *
+ *   0    u32 magic       0x4d59534c, "LSYM"
+ *   4    u32 count       number of entries
+ *   8    u32 size        of the whole table in bytes
+ *   12   u32 reserved    0
+ *   16   count x { u32 textOffset; u32 nameOffset }
+ *        names           UTF-8, each ended by a zero byte; equal names are stored once
+ *
+ * Invariants  T1  entries ascend strictly by textOffset, which counts from TEXT_VA.
+ *             T2  nameOffset counts from the start of the table.
+ *             T3  the symbol of `address` is the last entry with textOffset <= address - TEXT_VA; addresses from
+ *                 TEXT_END_VA on have none.
+ *
+ * Names look like "kernel/core/mm/frame.ts:frameAlloc"; assembly symbols and C helpers keep their own.
+ */
+import { run } from "../run.ts";
+
+export interface TextSymbol {
+  /** Bytes from text_va. */
+  offset: number;
+  name: string;
+}
+
+const MAGIC = 0x4d59534c;
+const HEADER_BYTES = 16;
+const ENTRY_BYTES = 8;
+const BYTES_PER_LINE = 32;
+
+/** Symbols in .text of an ELF, one per address, ascending (T1). */
+export function readSymbols(elf: string, names: Readonly<Record<string, string>>): TextSymbol[] {
+  const lines = run("nm", ["--numeric-sort", elf]).trim().split("\n").map((line) => line.split(" "));
+  const address = new Map(lines.map(([value, , name]) => [name as string, BigInt(`0x${value || "0"}`)]));
+  const start = address.get("text_va") ?? 0n;
+  const end = address.get("text_end_va") ?? 0n;
+  const byOffset = new Map<number, string>();
+  for (const [value, type, name] of lines as [string, string, string][]) {
+    const at = BigInt(`0x${value || "0"}`);
+    if (!"tT".includes(type) || at < start || at >= end || name === "text_va") continue;
+    const offset = Number(at - start);
+    const known = names[withoutSuffix(name)];
+    if (known !== undefined || !byOffset.has(offset)) byOffset.set(offset, known ?? name);
+  }
+  return [...byOffset].map(([offset, name]) => ({ offset, name })).sort((a, b) => a.offset - b.offset);
+}
+
+/** gcc's clones (.constprop.0, .part.1, .isra.2, .cold) are the function they were cut from. */
+function withoutSuffix(name: string): string {
+  return name.replace(/\.(?:constprop|part|isra|cold|lto_priv)(?:\.\d+)?/g, "");
+}
+
+/** The table's bytes. */
+export function symbolTable(symbols: readonly TextSymbol[]): Buffer {
+  const namesStart = HEADER_BYTES + symbols.length * ENTRY_BYTES;
+  const nameOffset = new Map<string, number>();
+  const names: Buffer[] = [];
+  let size = namesStart;
+  for (const { name } of symbols) {
+    if (nameOffset.has(name)) continue;
+    const bytes = Buffer.from(`${name}\0`, "utf8");
+    nameOffset.set(name, size);
+    names.push(bytes);
+    size += bytes.length;
+  }
+  const head = Buffer.alloc(namesStart);
+  head.writeUInt32LE(MAGIC, 0);
+  head.writeUInt32LE(symbols.length, 4);
+  head.writeUInt32LE(size, 8);
+  symbols.forEach(({ offset, name }, index) => {
+    head.writeUInt32LE(offset, HEADER_BYTES + index * ENTRY_BYTES);
+    head.writeUInt32LE(nameOffset.get(name) as number, HEADER_BYTES + index * ENTRY_BYTES + 4);
+  });
+  return Buffer.concat([head, ...names]);
+}
+
+/** An assembly file with the table. */
+export function symbolAssembly(symbols: readonly TextSymbol[]): string {
+  const bytes = symbolTable(symbols);
+  const lines = [`  .section .symtab_blob, "a", @progbits`, "  .balign 16"];
+  for (let at = 0; at < bytes.length; at += BYTES_PER_LINE) {
+    lines.push(`  .byte ${[...bytes.subarray(at, at + BYTES_PER_LINE)].join(",")}`);
+  }
+  return [...lines, `  .section .note.GNU-stack, "", @progbits`, ""].join("\n");
+}
