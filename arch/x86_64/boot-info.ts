@@ -93,7 +93,8 @@ function rangeIsRam(pa: u64, size: u64): bool {
 
 function rangeAdd(pa: u64, size: u64, kind: u32): void {
   if (size == 0 || pa + size < pa || BOOT_INFO.rangeCount >= MAX_RANGES) return; // B1
-  const at = RANGES + <usize>BOOT_INFO.rangeCount++ * 24;
+  const at = RANGES + <usize>BOOT_INFO.rangeCount * 24;
+  BOOT_INFO.rangeCount++;
   store<u64>(at, pa);
   store<u64>(at, size, 8);
   store<u32>(at, kind, 16);
