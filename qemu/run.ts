@@ -1,0 +1,43 @@
+/**
+ * `make run`: the ISO in QEMU with the serial console on this terminal. Ctrl-A x quits.
+ *
+ * Environment: CPUS, MEM (MiB), UEFI=1, GUI=1, DISK=file.
+ */
+
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { machineArgs } from "./arguments.ts";
+import { withDefaults } from "./options.ts";
+
+const { CPUS, MEM, UEFI, GUI, DISK } = process.env;
+
+/** KVM when this user may use it, else emulation. */
+function accelerator(): string {
+  try {
+    accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
+    return "kvm";
+  } catch {
+    return "tcg,thread=multi";
+  }
+}
+
+const config = withDefaults({
+  cpus: Number(CPUS || 4),
+  memMiB: Number(MEM || 1024),
+  firmware: UEFI ? "uefi" : "bios",
+  medium: "cd",
+  disks: DISK ? [DISK] : [],
+});
+
+const result = spawnSync(
+  "qemu-system-x86_64",
+  [
+    ...["-accel", accelerator()],
+    ...machineArgs(config),
+    ...(GUI ? [] : ["-display", "none"]),
+    ...["-serial", "mon:stdio"],
+  ],
+  { stdio: "inherit" },
+);
+if (result.error) throw result.error;
+process.exitCode = result.status ?? 1;

@@ -1,0 +1,66 @@
+#!/bin/sh
+# Installs what building, running and testing need, on Debian 12: apt packages, then npm modules.
+# Says what it does; does nothing when all is there. Needs root or sudo only when a package is missing.
+set -eu
+cd "$(dirname "$0")/.."
+
+PACKAGES="gcc libc6-dev binutils cpio gdb qemu-system-x86 ovmf
+  grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools
+  busybox-static musl musl-dev musl-tools"
+# Not installed, only downloaded and unpacked: the kernel that `make bench` measures beside ours.
+REFERENCE_KERNEL=build/reference/vmlinuz
+
+# The versions of package-lock.json. Not npm ci: it refuses a lock file that lacks packages for other platforms,
+# and not every registry carries those.
+npm_modules() {
+  stamp=node_modules/.package-lock.json
+  if [ -e "$stamp" ] && [ ! package-lock.json -nt "$stamp" ]; then return; fi
+  echo "deps: installing npm modules"
+  npm install --no-save --no-audit --no-fund
+  touch "$stamp"
+}
+if [ "${1:-}" = npm ]; then
+  npm_modules
+  exit
+fi
+
+missing=
+for package in $PACKAGES; do
+  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$state" = installed ] || missing="$missing $package"
+done
+
+if [ "$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi
+
+if [ -n "$missing" ]; then
+  echo "deps: installing with apt:$missing"
+  if [ -n "$as_root" ] && ! command -v sudo >/dev/null; then
+    echo "deps: run this as root, or install sudo" >&2
+    exit 1
+  fi
+  $as_root apt-get update -q
+  # shellcheck disable=SC2086  # a list of words
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+fi
+
+if [ ! -e "$REFERENCE_KERNEL" ]; then
+  mkdir -p build/reference
+  installed=$(ls /boot/vmlinuz-6.1.* 2>/dev/null | sort -V | tail -n 1 || true)
+  if [ -n "$installed" ] && [ -r "$installed" ]; then
+    echo "deps: the kernel to compare with is $installed"
+    cp "$installed" "$REFERENCE_KERNEL"
+  else
+    echo "deps: fetching Debian's kernel, to compare with (it is not installed)"
+    (
+      cd build/reference
+      image=$(apt-cache depends linux-image-amd64 | sed -n 's/^ *Depends: *\(linux-image-6.*\)$/\1/p' | head -n 1)
+      apt-get download -q "${image:?no linux-image-6.* in apt}"
+      dpkg-deb -x linux-image-6*.deb unpacked
+      mv unpacked/boot/vmlinuz-* vmlinuz
+      rm -rf unpacked linux-image-6*.deb
+    ) || echo "deps: no kernel to compare with: make bench will show only ours" >&2
+  fi
+fi
+
+npm_modules
+echo "deps: all there"
