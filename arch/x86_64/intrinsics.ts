@@ -92,6 +92,8 @@
 /** XSAVE(OPT)/FXSAVE to, XRSTOR/FXRSTOR from a 64-byte aligned linear address, whichever the CPU has. */
 @external("x86_64", "fpu_save") export declare function fpuSave(ptr: usize): void;
 @external("x86_64", "fpu_restore") export declare function fpuRestore(ptr: usize): void;
+/** Tells fpuSave, fpuRestore and hwRandom what this CPU has: CpuOption bits. Once, before other CPUs run. */
+@external("x86_64", "cpu_options_set") export declare function cpuOptionsSet(options: u32): void;
 /** FNINIT and a clean MXCSR. */
 @external("x86_64", "fpu_reset") export declare function fpuReset(): void;
 /** PAUSE. */
@@ -118,10 +120,12 @@
 /** Native address of interrupt stub `vector` (0..255), for the IDT. */
 @external("x86_64", "isr_stub_va") export declare function isrStubVa(vector: u32): u64;
 @external("x86_64", "syscall_entry_va") export declare function syscallEntryVa(): u64;
-/** Return address `depth` frames above the caller and the frame's canonical check, for backtraces: 0 when the chain ends. */
+/** Native frame pointer of the caller: [0] is the next frame up, [8] its return address. */
 @external("x86_64", "frame_pointer") export declare function framePointer(): u64;
 /** Loads a u64 from any native address; placed at `ptr`; 0, or -EFAULT when it is not mapped (backtraces, kdb). */
 @external("x86_64", "probe_load64") export declare function probeLoad64(ptr: usize, va: u64): i32;
+/** Where a faulting kernel instruction continues (the .extable section), or 0. */
+@external("x86_64", "extable_fixup") export declare function extableFixup(rip: u64): u64;
 
 // ---- The image (values fixed by the linker script and the boot stub) ----
 /** Native virtual address of linear address 0. */
@@ -130,6 +134,14 @@
 @external("x86_64", "direct_base") export declare function directBase(): u64;
 /** One address of the loaded image; `which` is an ImageSymbol. */
 @external("x86_64", "image_address") export declare function imageAddress(which: u32): u64;
+
+/** What cpuOptionsSet() takes. */
+export const enum CpuOption {
+  XSAVE = 1,
+  XSAVEOPT = 2,
+  RDRAND = 4,
+  RDSEED = 8,
+}
 
 /** What imageAddress() answers. Pa: physical, Va: native virtual. */
 export const enum ImageSymbol {
@@ -151,4 +163,8 @@ export const enum ImageSymbol {
   VDSO_VA = 15,      // vDSO ELF image, page aligned
   VDSO_END_VA = 16,
   KERNEL_OFFSET = 17, // native va - pa of the text/rodata/data segments
+  SYMTAB_END_VA = 18,
+  SMAP_SITES_VA = 19, // records {u64 site, u64 instruction} of user-access.inc
+  SMAP_SITES_END_VA = 20,
+  BOOT_STACK_GUARD = 21, // linear address of the page below the boot stack
 }
