@@ -127,6 +127,9 @@
 /** Where a faulting kernel instruction continues (the .extable section), or 0. */
 @external("x86_64", "extable_fixup") export declare function extableFixup(rip: u64): u64;
 
+/** Where to go on after a fault at native `rip` inside a user copy or a probe (the exception table); 0 when there is none. */
+@external("x86_64", "fault_fixup") export declare function faultFixup(rip: u64): u64;
+
 // ---- The image (values fixed by the linker script and the boot stub) ----
 /** Native virtual address of linear address 0. */
 @external("x86_64", "linear_base") export declare function linearBase(): u64;

@@ -1,8 +1,7 @@
 /**
- * TrapFrame: the registers of interrupted code, as entry.S leaves them at the top of the kernel stack.
+ * The registers of interrupted code, as entry.S leaves them on the kernel stack.
  *
- * A system call builds the same frame: `vector` then holds the call number (original rax), `error` is ~0 and the rcx
- * and r11 slots hold the caller's rip and rflags, which is what the `syscall` instruction made of them.
+ * After a system call `vector` holds the call's number and `error` holds FRAME_IS_SYSCALL.
  */
 @final @unmanaged
 export class TrapFrame {
@@ -21,8 +20,8 @@ export class TrapFrame {
   rdx: u64;
   rsi: u64;
   rdi: u64;
-  vector: u64; // trap vector, or the system call number
-  error: u64;  // hardware error code, or FRAME_SYSCALL
+  vector: u64; // exception or interrupt; number of the system call
+  error: u64;  // error code the CPU pushed, 0, or FRAME_IS_SYSCALL
   rip: u64;
   cs: u64;
   rflags: u64;
@@ -30,12 +29,19 @@ export class TrapFrame {
   ss: u64;
 }
 
-/** `error` of a frame that a system call built. */
-export const FRAME_SYSCALL: u64 = ~0;
+/** Bytes of a TrapFrame. */
+export const TRAP_FRAME_BYTES: u32 = 176;
+if (offsetof<TrapFrame>() != 176) ERROR("entry.S pushes 22 words");
 
-export const enum Rflag { CF = 1, PF = 4, AF = 16, ZF = 64, SF = 128, TF = 0x100, IF = 0x200, DF = 0x400, OF = 0x800, RF = 0x10000, AC = 0x40000 }
+/** `error` of a frame that a system call made. */
+export const FRAME_IS_SYSCALL: u64 = 0xffffffffffffffff;
 
-/** SAFETY: `address` is the frame entry.S built, as Task.frame or the argument of trapEntry and syscallEntry. */
+/** SAFETY: entry.S hands the address of the frame it has just pushed. */
 export function trapFrameOf(address: usize): TrapFrame {
   return changetype<TrapFrame>(address);
+}
+
+/** True when the frame was pushed on the way from ring 3. */
+export function frameIsUser(frame: TrapFrame): bool {
+  return (frame.cs & 3) != 0;
 }

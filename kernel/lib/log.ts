@@ -194,6 +194,11 @@ export function logBreakLock(): void {
   logLock.serving = 0;
 }
 
+/** Appends one byte as it is. */
+export function logByte(byte: u32): void {
+  putByte(byte);
+}
+
 function putByte(byte: u32): void {
   if (STATE.lineLength >= LINE_BYTES - 1) return; // room for the newline
   store<u8>(LINE + STATE.lineLength, byte);
