@@ -1,9 +1,15 @@
 /** The toolchain's command line; the Makefile calls nothing else. */
 import { Command } from "commander";
+import { writeGenerated } from "./generate.ts";
 import { buildKernel } from "./kernel.ts";
 import { BuildError } from "./messages.ts";
 
 const program = new Command("build");
+
+program
+  .command("generate")
+  .description("what follows from kernel/abi/syscalls.ts")
+  .action(writeGenerated);
 
 program
   .command("kernel")

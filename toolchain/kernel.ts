@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { cachedStep } from "./cache.ts";
+import { writeGenerated } from "./generate.ts";
 import { moduleCheck, overrideCheck } from "./gates/wat.ts";
 import { ARCH, BUILD, KERNEL_ENTRY, STATIC_END_ENTRY } from "./paths.ts";
 import { ascCompile } from "./steps/asc.ts";
@@ -14,6 +15,7 @@ import { wasmToC } from "./steps/wasm2c.ts";
 export function buildKernel(flavour: Flavour): string {
   const folder = join(BUILD, flavour);
   mkdirSync(folder, { recursive: true });
+  writeGenerated();
   const { wasm, wat } = compileModule(flavour);
   gateModule(flavour, wasm, wat);
 

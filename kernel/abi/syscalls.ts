@@ -29,7 +29,7 @@ export interface SyscallRow {
 /** Highest number with a row, plus one. */
 export const SYSCALL_LIMIT = 452;
 
-export const SYSCALLS = [
+export const SYSCALLS: readonly SyscallRow[] = [
   // ---- files: read, write, open ----
   { nr: 0, name: "read", args: "fd: fd, buf: out<u8[count]>, count: usize", blocks: true, errors: "AGAIN IO ISDIR INVAL" },
   { nr: 1, name: "write", args: "fd: fd, buf: in<u8[count]>, count: usize", blocks: true, errors: "AGAIN IO FBIG NOSPC PIPE INVAL" },
@@ -311,7 +311,7 @@ export const SYSCALLS = [
   { nr: 314, name: "sched_setattr", args: "pid: pid, attr: in<sched_attr>, flags: uint", errors: "INVAL PERM SRCH" },
   { nr: 315, name: "sched_getattr", args: "pid: pid, attr: out<sched_attr>, size: uint, flags: uint", errors: "INVAL SRCH" },
   { nr: 449, name: "futex_waitv", args: "waiters: in<futex_waitv[count]>, count: uint, flags: uint, timeout: in<timespec>, clock: int", blocks: true, errors: "AGAIN INVAL TIMEDOUT" },
-] as const satisfies readonly SyscallRow[];
+];
 
 /** Bits of each flag set that some call honours; a bit outside is EINVAL (or ignored where Linux ignores it). */
 export const FLAG_SETS: Readonly<Record<string, Readonly<Record<string, number>>>> = {

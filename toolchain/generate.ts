@@ -1,0 +1,245 @@
+/**
+ * Everything that is generated from the system call contract (kernel/abi/syscalls.ts).
+ *
+ *   kernel/services/syscall-dispatch.gen.ts   number -> handler, arguments cast to the handler's own types
+ *   kernel/services/syscall-names.gen.ts      number -> name and argument kinds, for the tracer
+ *   docs/syscalls.md                          the table for people
+ *
+ * The handler of row `rt_sigaction` is the function `sysRtSigaction` that some file of the kernel exports. A row
+ * without one is left out of the dispatcher, so the call answers ENOSYS, and the docs say so.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import ts from "typescript";
+import { SYSCALLS, type SyscallRow } from "../kernel/abi/syscalls.ts";
+import { filesUnder } from "./cache.ts";
+import { BuildError, messages } from "./messages.ts";
+import { ROOT } from "./paths.ts";
+
+export interface Handler {
+  name: string;
+  /** Source file, relative to the root. */
+  file: string;
+  /** Parameter types, as written. */
+  parameters: string[];
+  result: string;
+}
+
+const DISPATCH = "kernel/services/syscall-dispatch.gen.ts";
+const NAMES = "kernel/services/syscall-names.gen.ts";
+const DOCS = "docs/syscalls.md";
+const HEAD = "Generated from kernel/abi/syscalls.ts by toolchain/generate.ts; do not edit.";
+const REGISTERS = 6;
+
+/** Path (relative to the root) -> content. */
+export function generate(): Map<string, string> {
+  const handlers = findHandlers();
+  const rows = [...SYSCALLS].sort((a, b) => a.nr - b.nr);
+  return new Map([
+    [DISPATCH, dispatcher(rows, handlers)],
+    [NAMES, nameTable(rows)],
+    [DOCS, documentation(rows, handlers)],
+  ]);
+}
+
+/** Writes what changed. */
+export function writeGenerated(): void {
+  for (const [path, content] of generate()) {
+    const full = join(ROOT, path);
+    if (existsSync(full) && readFileSync(full, "utf8") === content) continue;
+    mkdirSync(dirname(full), { recursive: true });
+    writeFileSync(full, content);
+    console.log(`  generated        ${path}`);
+  }
+}
+
+/** Gate: what is committed is what would be generated. */
+export function generatedCheck(): void {
+  const stale = [...generate()].filter(([path, content]) => {
+    const full = join(ROOT, path);
+    return !existsSync(full) || readFileSync(full, "utf8") !== content;
+  });
+  if (stale.length > 0) throw new BuildError(messages.goldenStale(stale.map(([path]) => path)));
+}
+
+/** "rt_sigaction" -> "sysRtSigaction". */
+export function handlerName(row: string): string {
+  return `sys${row.split("_").map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("")}`;
+}
+
+// ---- Handlers ----
+
+function findHandlers(): Map<string, Handler> {
+  const handlers = new Map<string, Handler>();
+  for (const path of filesUnder(join(ROOT, "kernel"), ".ts")) {
+    const text = readFileSync(path, "utf8");
+    if (path.endsWith(".gen.ts") || !/^export function sys[A-Z]/m.test(text)) continue;
+    for (const handler of handlersOf(relative(ROOT, path), text)) {
+      const other = handlers.get(handler.name);
+      if (other) throw new BuildError(messages.duplicateHandler(handler.name, other.file, handler.file));
+      handlers.set(handler.name, handler);
+    }
+  }
+  return handlers;
+}
+
+/** Exported functions sysXxx of one source. */
+export function handlersOf(file: string, text: string): Handler[] {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, false);
+  return source.statements.filter(ts.isFunctionDeclaration).flatMap((fn) => {
+    const name = fn.name?.text ?? "";
+    const exported = fn.modifiers?.some((modifier) => modifier.kind === ts.SyntaxKind.ExportKeyword) ?? false;
+    if (!exported || !/^sys[A-Z]/.test(name)) return [];
+    const parameters = fn.parameters.map((parameter) => parameter.type?.getText(source) ?? "");
+    return [{ name, file, parameters, result: fn.type?.getText(source) ?? "void" }];
+  });
+}
+
+// ---- Dispatcher ----
+
+const CASTS: Readonly<Record<string, (register: string) => string>> = {
+  u64: (register) => register,
+  i64: (register) => `<i64>${register}`,
+  u32: (register) => `<u32>${register}`,
+  i32: (register) => `<i32>${register}`,
+};
+const RESULTS = new Set(["i64", "i32", "void"]);
+
+function dispatcher(rows: readonly SyscallRow[], handlers: Map<string, Handler>): string {
+  const answered = rows.filter((row) => handlers.has(handlerName(row.name)));
+  const imports = new Map<string, Set<string>>();
+  for (const row of answered) {
+    const handler = handlers.get(handlerName(row.name)) as Handler;
+    const names = imports.get(handler.file) ?? new Set();
+    imports.set(handler.file, names.add(handler.name));
+  }
+  const importLines = [...imports].sort(([a], [b]) => (a < b ? -1 : 1)).map(([file, names]) => {
+    const path = relative(dirname(DISPATCH), file).replace(/\.ts$/, "");
+    const list = [...names].sort().map((name) => `\n  ${name},`).join("");
+    return `import {${list}\n} from "${path.startsWith(".") ? path : `./${path}`}";`;
+  });
+  const cases = answered.map((row) => caseLine(row, handlers.get(handlerName(row.name)) as Handler));
+  return [
+    `/** System call number -> handler. ${HEAD} */`,
+    ...importLines,
+    "",
+    "const ENOSYS: i64 = 38;",
+    "",
+    "/** Calls the handler of `nr`; its result, or -ENOSYS when nothing answers the number. */",
+    "export function syscallDispatch(",
+    "  nr: u64, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64,",
+    "): i64 {",
+    "  if (nr > 0xffff) return -ENOSYS;",
+    "  switch (<u32>nr) {",
+    ...cases,
+    "    default: return -ENOSYS;",
+    "  }",
+    "}",
+    "",
+  ].join("\n");
+}
+
+function caseLine(row: SyscallRow, handler: Handler): string {
+  const declared = argumentsOf(row).length;
+  const where = `${handler.file}:${handler.name}`;
+  if (handler.parameters.length > Math.min(declared, REGISTERS)) {
+    const why = `takes ${handler.parameters.length} arguments, the contract has ${declared}`;
+    throw new BuildError(messages.handlerSignature(where, why));
+  }
+  if (!RESULTS.has(handler.result)) {
+    throw new BuildError(messages.handlerSignature(where, `returns ${handler.result}; use i64, i32 or void`));
+  }
+  const args = handler.parameters.map((type, index) => {
+    const cast = CASTS[type];
+    if (!cast) throw new BuildError(messages.handlerSignature(where, `parameter type ${type}; use u64, i64, u32 or i32`));
+    return cast(`a${index}`);
+  });
+  const call = `${handler.name}(${args.join(", ")})`;
+  return handler.result === "void" ? `    case ${row.nr}: ${call}; return 0;` : `    case ${row.nr}: return ${call};`;
+}
+
+// ---- Arguments ----
+
+export interface Argument {
+  name: string;
+  kind: string;
+}
+
+/** "fd: fd, buf: out<u8[count]>" -> its arguments. */
+export function argumentsOf(row: SyscallRow): Argument[] {
+  if (row.args.trim() === "") return [];
+  return row.args.split(",").map((part) => {
+    const colon = part.indexOf(":");
+    if (colon < 0) throw new BuildError(messages.handlerSignature(row.name, `argument "${part.trim()}" has no kind`));
+    return { name: part.slice(0, colon).trim(), kind: part.slice(colon + 1).trim() };
+  });
+}
+
+/** How the tracer prints an argument: d signed 32, u unsigned 32, l signed 64, x hexadecimal 64, s string, o octal. */
+export function traceKind(kind: string): string {
+  if (/^(?:fd|dirfd|pid|tid|sig|uid|gid|int)$/.test(kind)) return "d";
+  if (/^(?:long|off)$/.test(kind)) return "l";
+  if (/^(?:path|str)$/.test(kind)) return "s";
+  if (kind === "mode") return "o";
+  if (kind === "uint" || kind.startsWith("enum<")) return "u";
+  if (kind.startsWith("flags<")) return "x";
+  return kind === "usize" ? "l" : "x";
+}
+
+function nameTable(rows: readonly SyscallRow[]): string {
+  const names = rows.map((row) => `    case ${row.nr}: return "${row.name}";`);
+  const kinds = new Map<string, number[]>();
+  for (const row of rows) {
+    const key = argumentsOf(row).map((argument) => traceKind(argument.kind)).join("");
+    kinds.set(key, [...(kinds.get(key) ?? []), row.nr]);
+  }
+  const kindLines = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([key, numbers]) => [
+    ...numbers.slice(0, -1).map((nr) => `    case ${nr}:`),
+    `    case ${numbers.at(-1)}: return "${key}";`,
+  ]);
+  return [
+    `/** Names and argument kinds of the system calls, for the tracer. ${HEAD} */`,
+    "",
+    "/** The call's name, or \"\" when the contract has no row for it. */",
+    "export function syscallName(nr: u32): string {",
+    "  switch (nr) {",
+    ...names,
+    "    default: return \"\";",
+    "  }",
+    "}",
+    "",
+    "/** One letter an argument: d i32, u u32, l i64, x hexadecimal u64, s user string, o octal u32. */",
+    "export function syscallArgKinds(nr: u32): string {",
+    "  switch (nr) {",
+    ...kindLines,
+    "    default: return \"xxxxxx\";",
+    "  }",
+    "}",
+    "",
+  ].join("\n");
+}
+
+// ---- Documentation ----
+
+function documentation(rows: readonly SyscallRow[], handlers: Map<string, Handler>): string {
+  const answered = rows.filter((row) => handlers.has(handlerName(row.name))).length;
+  const lines = rows.map((row) => {
+    const handler = handlers.get(handlerName(row.name));
+    const args = row.args.replace(/\|/g, "\\|");
+    const where = handler ? `[${handler.file}](../${handler.file})` : "ENOSYS";
+    return `| ${row.nr} | ${row.name} | \`${args}\` | ${row.blocks ? "yes" : ""} | ${row.errors ?? ""} | ${where} |`;
+  });
+  return [
+    "# System calls",
+    "",
+    `<!-- ${HEAD} -->`,
+    "",
+    `Linux x86-64 numbers and signatures; ${answered} of the ${rows.length} rows of the contract have a handler.`,
+    "Anything else answers ENOSYS. EFAULT goes with every pointer, EBADF with every fd, EINTR with every call that may block.",
+    "",
+    "| nr | name | arguments | may block | errors | handler |",
+    "|---:|------|-----------|-----------|--------|---------|",
+    ...lines,
+    "",
+  ].join("\n");
+}
