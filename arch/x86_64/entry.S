@@ -28,7 +28,7 @@
 #define FRAME_RFLAGS (19 * 8)
 #define FRAME_RSP (20 * 8)
 #define FRAME_SIZE (22 * 8)
-#define USER_CS 0x33
+#define USER_CS 0x33            /* gdt.ts */
 #define USER_SS 0x2b
 #define MSR_GS_BASE 0xc0000101
 #define VECTOR_NMI 2

@@ -216,10 +216,10 @@ INTRINSIC(u64, frame_pointer)(void) { return (u64)__builtin_frame_address(0); }
 
 typedef struct {
   u64 at, fixup;
-} fault_fixup;
-extern const fault_fixup extable_start[], extable_end[];
-INTRINSIC(u64, extable_fixup)(u64 rip) {
-  for (const fault_fixup* entry = extable_start; entry < extable_end; entry++)
+} fixup_pair;
+extern const fixup_pair extable_start[], extable_end[];
+INTRINSIC(u64, fault_fixup)(u64 rip) {
+  for (const fixup_pair* entry = extable_start; entry < extable_end; entry++)
     if (entry->at == rip) return entry->fixup;
   return 0;
 }

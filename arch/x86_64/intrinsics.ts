@@ -124,9 +124,6 @@
 @external("x86_64", "frame_pointer") export declare function framePointer(): u64;
 /** Loads a u64 from any native address; placed at `ptr`; 0, or -EFAULT when it is not mapped (backtraces, kdb). */
 @external("x86_64", "probe_load64") export declare function probeLoad64(ptr: usize, va: u64): i32;
-/** Where a faulting kernel instruction continues (the .extable section), or 0. */
-@external("x86_64", "extable_fixup") export declare function extableFixup(rip: u64): u64;
-
 /** Where to go on after a fault at native `rip` inside a user copy or a probe (the exception table); 0 when there is none. */
 @external("x86_64", "fault_fixup") export declare function faultFixup(rip: u64): u64;
 
