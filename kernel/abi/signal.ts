@@ -1,8 +1,37 @@
 /** Signal numbers, siginfo codes and SA_* flags of Linux x86-64 (asm/signal.h, asm-generic/siginfo.h). */
-export const enum Signal {
-  HUP = 1, INT = 2, QUIT = 3, ILL = 4, TRAP = 5, ABRT = 6, BUS = 7, FPE = 8, KILL = 9, USR1 = 10, SEGV = 11, USR2 = 12,
-  PIPE = 13, ALRM = 14, TERM = 15, STKFLT = 16, CHLD = 17, CONT = 18, STOP = 19, TSTP = 20, TTIN = 21, TTOU = 22,
-  URG = 23, XCPU = 24, XFSZ = 25, VTALRM = 26, PROF = 27, WINCH = 28, IO = 29, PWR = 30, SYS = 31, RTMIN = 32,
+export namespace Signal {
+  export const HUP: u32 = 1;
+  export const INT: u32 = 2;
+  export const QUIT: u32 = 3;
+  export const ILL: u32 = 4;
+  export const TRAP: u32 = 5;
+  export const ABRT: u32 = 6;
+  export const BUS: u32 = 7;
+  export const FPE: u32 = 8;
+  export const KILL: u32 = 9;
+  export const USR1: u32 = 10;
+  export const SEGV: u32 = 11;
+  export const USR2: u32 = 12;
+  export const PIPE: u32 = 13;
+  export const ALRM: u32 = 14;
+  export const TERM: u32 = 15;
+  export const STKFLT: u32 = 16;
+  export const CHLD: u32 = 17;
+  export const CONT: u32 = 18;
+  export const STOP: u32 = 19;
+  export const TSTP: u32 = 20;
+  export const TTIN: u32 = 21;
+  export const TTOU: u32 = 22;
+  export const URG: u32 = 23;
+  export const XCPU: u32 = 24;
+  export const XFSZ: u32 = 25;
+  export const VTALRM: u32 = 26;
+  export const PROF: u32 = 27;
+  export const WINCH: u32 = 28;
+  export const IO: u32 = 29;
+  export const PWR: u32 = 30;
+  export const SYS: u32 = 31;
+  export const RTMIN: u32 = 32;
 }
 
 /** Highest signal number. */
@@ -34,9 +63,15 @@ export const ILL_ILLOPN: i32 = 2;
 export const TRAP_BRKPT: i32 = 1;
 export const TRAP_TRACE: i32 = 2;
 
-export const enum SigActionFlag {
-  NOCLDSTOP = 1, NOCLDWAIT = 2, SIGINFO = 4, RESTORER = 0x04000000, ONSTACK = 0x08000000, RESTART = 0x10000000,
-  NODEFER = 0x40000000, RESETHAND = 0x80000000,
+export namespace SigActionFlag {
+  export const NOCLDSTOP: u64 = 1;
+  export const NOCLDWAIT: u64 = 2;
+  export const SIGINFO: u64 = 4;
+  export const RESTORER: u64 = 0x04000000;
+  export const ONSTACK: u64 = 0x08000000;
+  export const RESTART: u64 = 0x10000000;
+  export const NODEFER: u64 = 0x40000000;
+  export const RESETHAND: u64 = 0x80000000;
 }
 
 export const SIG_DFL: u64 = 0;
