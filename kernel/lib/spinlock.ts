@@ -45,12 +45,22 @@ export function spinInit(lock: SpinLock, rank: u32): void {
   lock.holder = 0;
 }
 
+/** One turn of any loop that waits for another CPU: answers TLB shootdowns meanwhile. */
+export function spinRelax(): void {
+  cpuPause();
+  if (spinHooksReady) SPIN_HOOKS.poll();
+}
+
+/** SAFETY: `address` is a SpinLock held by value (16 bytes). */
+export function spinLockAt(address: usize): SpinLock {
+  return changetype<SpinLock>(address);
+}
+
 /** Takes the lock; the caller holds only locks of lower rank. */
 export function spinLock(lock: SpinLock): void {
   const ticket = atomic.add<u32>(changetype<usize>(lock), 1);
   while (atomic.load<u32>(changetype<usize>(lock), offsetof<SpinLock>("serving")) != ticket) {
-    cpuPause();
-    if (spinHooksReady) SPIN_HOOKS.poll();
+    spinRelax();
   }
   if (spinDebug) SPIN_HOOKS.acquired(lock);
 }

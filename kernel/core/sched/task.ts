@@ -56,11 +56,10 @@ export class Task {
   modeSwitchNs: u64;   // when it last crossed user/kernel (accounting)
   weight: u32;         // load weight, from nice
   nice: i32;           // -20..19
-  rqLeft: u32;         // run-queue tree links
-  rqRight: u32;
-  rqParent: u32;
-  rqColor: u32;
-  isQueued: u32;
+  rqNode: u64;         // an RbNode held by value (24 bytes): its place in the tree of its class
+  rqNode1: u64;
+  rqNode2: u64;
+  isQueued: u32;       // 1 while its run queue counts it; the running task is counted but in no tree
   rtPriority: u32;
   policy: u32;         // SCHED_* as user space sees it
   timeslice: u32;
@@ -106,6 +105,29 @@ export class Task {
   blockedStartNs: u64;
   serviceData0: u64;
   serviceData1: u64;
+  // -- added by the scheduler
+  waitEntry: u64;      // a WaitEntry held by value (32 bytes): for waits that nest nothing (wait-queue.ts, mutex.ts)
+  waitEntry1: u64;
+  waitEntry2: u64;
+  waitEntry3: u64;
+  sleepTimer: u64;     // a Timer held by value (40 bytes): the deadline of the current sleep (sleep.ts)
+  sleepTimer1: u64;
+  sleepTimer2: u64;
+  sleepTimer3: u64;
+  sleepTimer4: u64;
+  sliceStartNs: u64;   // sumExecNs when it was last put on the CPU
+  userTicks: u32;      // timer interrupts that found it in user mode (cpu-time.ts)
+  systemTicks: u32;    // and in the kernel
+  fpuCpu: u32;         // 1 + CPU whose registers still hold its FPU state, 0: none
+  sleepTimedOut: u32;  // 1 when the sleep's timer fired
+  startFn: u32;        // kernel thread: function index it runs
+  startArg: u32;
+  futexKey0: u64;      // what it waits for (futex.ts, bucket lock)
+  futexKey1: u64;
+  futexBitset: u32;
+  futexBucket: u32;    // bucket it is queued on, 0: none
+  hashNext: u32;       // tid table
+  queuedSinceNs: u64;
 }
 
 export const enum TaskFlag {
@@ -116,6 +138,16 @@ export const enum TaskFlag {
   RESTORE_SIGMASK = 16, // put sigSavedMask back when no handler runs
   OOM_VICTIM = 32,
   IN_SIGNAL_FRAME = 64,
+  NO_AFFINITY_CHANGE = 128, // bound to its CPU for ever
+}
+
+/** Why a task is woken: names the sleeping states that the waker may end. */
+export const enum WakeReason {
+  EVENT = 0,    // what it waited for: SLEEPING, UNINTERRUPTIBLE
+  SIGNAL = 1,   // a signal: SLEEPING only
+  TIMEOUT = 2,  // its deadline: SLEEPING, UNINTERRUPTIBLE
+  CONTINUE = 3, // SIGCONT: STOPPED only
+  KILL = 4,     // SIGKILL: SLEEPING, STOPPED
 }
 
 /** SAFETY: `address` is a Task or 0, as every u32 field documented so. */

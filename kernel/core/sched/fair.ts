@@ -1,0 +1,130 @@
+/**
+ * The fair class: who has had the least weighted CPU time runs next.
+ *
+ * A task's virtual run time grows by the time it runs, divided by its weight. A sleeper comes back a little before the
+ * others, never further: sleeping saves up no claim beyond SLEEPER_BONUS_NS.
+ *
+ * Invariants  A1  minVruntime never falls, and is at most the virtual time of any task in the tree that has not just
+ *                 been given the sleeper's bonus.
+ * Locking     every function: the run queue's lock.
+ * Units       ns; virtual ns are ns at weight 1024.
+ */
+import { rbInsert, rbNext, rbNodeAt, rbRemove } from "../../lib/rb-tree";
+import { RunQueue, fairTreeOf, taskNode, taskOfNode } from "./run-queue";
+import { Task, taskOf } from "./task";
+import { WEIGHT_NICE_0, weighedNs } from "./weights";
+
+/** Every runnable task shall run once within this, as long as slices stay above the minimum. */
+export const FAIR_LATENCY_NS: u64 = 12_000_000;
+/** A task is not preempted by its equals before it ran this long. */
+export const FAIR_MIN_SLICE_NS: u64 = 1_500_000;
+/** A woken task preempts only when it is behind by more than this. */
+export const FAIR_WAKE_GRANULARITY_NS: u64 = 1_000_000;
+const SLEEPER_BONUS_NS: u64 = 6_000_000;
+
+/** How a task comes onto a queue. */
+export const enum EnqueueFlag {
+  NONE = 0,
+  WAKEUP = 1,  // from sleep
+  NEW = 2,     // first time
+  MIGRATE = 4, // from another queue; its virtual time is already relative to this one
+}
+
+/** Adds the time since the last call to the running fair task. */
+export function fairAccount(rq: RunQueue, task: Task, deltaNs: u64): void {
+  task.vruntime += weighedNs(deltaNs, task.weight);
+  fairFloorRaise(rq, task);
+}
+
+/** Moves minVruntime up to the least of the running task and the first waiting one (A1). */
+function fairFloorRaise(rq: RunQueue, running: Task): void {
+  let least = running.vruntime;
+  const first = fairTreeOf(rq).leftmost;
+  if (first != 0) least = min<u64>(least, rbNodeAt(first).key);
+  if (least > rq.minVruntime) rq.minVruntime = least;
+}
+
+function fairTreeAdd(rq: RunQueue, task: Task): void {
+  const node = taskNode(task);
+  node.key = task.vruntime;
+  rbInsert(fairTreeOf(rq), node);
+}
+
+export function fairEnqueue(rq: RunQueue, task: Task, flags: u32): void {
+  if (flags & EnqueueFlag.WAKEUP) {
+    task.vruntime = max<u64>(task.vruntime, rq.minVruntime - SLEEPER_BONUS_NS);
+  } else if (flags & EnqueueFlag.NEW) {
+    task.vruntime = rq.minVruntime + weighedNs(FAIR_MIN_SLICE_NS, task.weight);
+  }
+  rq.fairLoad += task.weight;
+  rq.fairCount++;
+  fairTreeAdd(rq, task);
+}
+
+/** Takes a task that waits in the tree, or the running one, off the queue. */
+export function fairDequeue(rq: RunQueue, task: Task): void {
+  rq.fairLoad -= task.weight;
+  rq.fairCount--;
+  if (rq.current != <u32>changetype<usize>(task)) rbRemove(fairTreeOf(rq), taskNode(task));
+}
+
+/** Takes the task of least virtual time out of the tree to run it; 0 when there is none. */
+export function fairPick(rq: RunQueue): u32 {
+  const first = fairTreeOf(rq).leftmost;
+  if (first == 0) return 0;
+  const task = taskOfNode(first);
+  rbRemove(fairTreeOf(rq), taskNode(task));
+  return <u32>changetype<usize>(task);
+}
+
+/** Puts the task that ran, still runnable, back into the tree. */
+export function fairPut(rq: RunQueue, task: Task): void {
+  fairTreeAdd(rq, task);
+}
+
+/** True when `woken` should run before the running fair task. */
+export function fairShouldPreempt(rq: RunQueue, woken: Task): bool {
+  const current = taskOf(rq.current);
+  return woken.vruntime + weighedNs(FAIR_WAKE_GRANULARITY_NS, woken.weight) < current.vruntime;
+}
+
+/** Length of the running task's slice, by its share of the load. */
+export function fairSliceNs(rq: RunQueue, task: Task): u64 {
+  const share = FAIR_LATENCY_NS * task.weight / max<u32>(rq.fairLoad, 1);
+  return max<u64>(share, FAIR_MIN_SLICE_NS);
+}
+
+/** True when the running task has used up its slice and another waits. */
+export function fairTick(rq: RunQueue, task: Task): bool {
+  if (fairTreeOf(rq).leftmost == 0) return false;
+  return task.sumExecNs - task.sliceStartNs >= fairSliceNs(rq, task);
+}
+
+/** sched_yield: steps behind the first waiting task. */
+export function fairYield(rq: RunQueue, task: Task): void {
+  const first = fairTreeOf(rq).leftmost;
+  if (first != 0) task.vruntime = max<u64>(task.vruntime, rbNodeAt(first).key);
+}
+
+/** Carries a task's virtual time over from one queue's scale to another's. */
+export function fairRebase(task: Task, from: RunQueue, to: RunQueue): void {
+  const lead = <i64>(task.vruntime - from.minVruntime);
+  task.vruntime = <u64>max<i64>(<i64>to.minVruntime + lead, 0);
+}
+
+/** A waiting fair task that may run on `cpu` and weighs at most `maxWeight`; 0 when there is none. */
+export function fairMovable(rq: RunQueue, cpu: u32, maxWeight: u32): u32 {
+  let node = fairTreeOf(rq).leftmost;
+  while (node != 0) {
+    const task = taskOfNode(node);
+    if ((task.affinity >> cpu) & 1 && task.weight <= maxWeight) return <u32>changetype<usize>(task);
+    node = rbNext(rbNodeAt(node));
+  }
+  return 0;
+}
+
+/** Changes a task's weight, queued or not. */
+export function fairReweigh(rq: RunQueue, task: Task, weight: u32): void {
+  if (task.isQueued) rq.fairLoad = rq.fairLoad - task.weight + weight;
+  task.weight = weight;
+}

@@ -1,0 +1,183 @@
+/**
+ * Timers: one queue per CPU, ordered by deadline, behind the CPU's one-shot hardware alarm.
+ *
+ * A timer runs once, in the timer interrupt of the CPU that started it, with no lock held. The scheduler's tick is a
+ * second deadline of the same alarm (tickNs), so a CPU with nothing to do takes no interrupts.
+ *
+ * Invariants  M1  a timer is in the tree of queue `cpu` exactly while state is QUEUED.
+ *             M2  armedNs <= the least deadline of the queue (tick included), or that deadline has passed and the
+ *                 interrupt is on its way.
+ * Locking     TimerQueue.lock (Rank.TIMER) guards the tree and its timers. armedNs and tickNs belong to the CPU itself.
+ *             Starting and cancelling one timer is serialised by its owner.
+ * Units       deadlines in ns of monoNowNs().
+ */
+import { monoNowNs, timerArm } from "../../../arch/current";
+import { Rank } from "../../lib/lock-rank";
+import { RbNode, RbTree, rbInit, rbInsert, rbNodeAt, rbRemove, rbTreeAt } from "../../lib/rb-tree";
+import { SpinLock, spinInit, spinLock, spinLockAt, spinRelax, spinUnlock } from "../../lib/spinlock";
+import { MAX_CPUS, thisCpu } from "../sched/cpu";
+
+/** A deadline that never comes. */
+export const NEVER: u64 = u64.MAX_VALUE;
+
+const enum TimerState { IDLE = 0, QUEUED = 1 }
+
+@final @unmanaged
+export class Timer {
+  node: u64;   // an RbNode held by value; its key is the deadline
+  node1: u64;
+  node2: u64;
+  fn: (arg: u32) => void;
+  arg: u32;
+  cpu: u32;    // queue it is or was last on
+  state: u32;  // TimerState
+}
+if (offsetof<Timer>() != 40) ERROR("Task embeds a Timer as five u64 fields");
+
+@final @unmanaged
+class TimerQueue {
+  lock: u64;    // a SpinLock held by value
+  lock1: u64;
+  tree: u64;    // an RbTree held by value
+  tree1: u64;
+  armedNs: u64; // what the alarm is set to (M2)
+  tickNs: u64;  // when the scheduler wants its tick, NEVER for none
+  running: u32; // Timer whose function runs right now
+  pad0: u32;
+  pad1: u64;
+}
+if (offsetof<TimerQueue>() != 64) ERROR("one cache line per queue");
+
+const QUEUES: usize = memory.data(64 * offsetof<TimerQueue>(), 64);
+
+function queueAt(cpu: u32): TimerQueue {
+  return changetype<TimerQueue>(QUEUES + <usize>cpu * offsetof<TimerQueue>()); // SAFETY: cpu < MAX_CPUS
+}
+
+function queueLock(queue: TimerQueue): SpinLock { return spinLockAt(changetype<usize>(queue)); }
+
+function queueTree(queue: TimerQueue): RbTree {
+  return rbTreeAt(changetype<usize>(queue) + offsetof<TimerQueue>("tree"));
+}
+
+function timerNode(timer: Timer): RbNode { return rbNodeAt(changetype<usize>(timer)); }
+
+/** SAFETY: `address` is a Timer held by value (40 bytes). */
+export function timerAt(address: usize): Timer { return changetype<Timer>(address); }
+
+/** Makes the queues of all CPUs; before any interrupt. */
+export function timerQueuesInit(): void {
+  for (let cpu: u32 = 0; cpu < MAX_CPUS; cpu++) {
+    const queue = queueAt(cpu);
+    spinInit(queueLock(queue), Rank.TIMER);
+    rbInit(queueTree(queue));
+    queue.armedNs = NEVER;
+    queue.tickNs = NEVER;
+    queue.running = 0;
+  }
+}
+
+/** A timer at rest that will call `fn(arg)`. */
+export function timerInit(timer: Timer, fn: (arg: u32) => void, arg: u32): void {
+  timer.fn = fn;
+  timer.arg = arg;
+  timer.cpu = 0;
+  timer.state = TimerState.IDLE;
+}
+
+/** Runs the timer's function once at `deadlineNs` (soon, when that has passed); a queued timer is moved. */
+export function timerStart(timer: Timer, deadlineNs: u64): void {
+  if (timer.state != TimerState.IDLE) timerCancel(timer);
+  const cpu = thisCpu().id;
+  const queue = queueAt(cpu);
+  spinLock(queueLock(queue));
+  timer.cpu = cpu;
+  timer.state = TimerState.QUEUED;
+  timerNode(timer).key = deadlineNs;
+  rbInsert(queueTree(queue), timerNode(timer));
+  spinUnlock(queueLock(queue));
+  timerAlarmBy(queue, deadlineNs);
+}
+
+/** Takes the timer off its queue; false when it was not there: its function has run or is running. */
+export function timerCancel(timer: Timer): bool {
+  const queue = queueAt(timer.cpu);
+  spinLock(queueLock(queue));
+  const wasQueued = timer.state == TimerState.QUEUED;
+  if (wasQueued) {
+    rbRemove(queueTree(queue), timerNode(timer));
+    timer.state = TimerState.IDLE;
+  }
+  spinUnlock(queueLock(queue));
+  return wasQueued;
+}
+
+/**
+ * Cancels, and waits until the function does not run on another CPU: the timer's memory may be reused afterwards.
+ * Never called from the timer's own function, nor with a lock that the function takes.
+ */
+export function timerCancelSync(timer: Timer): bool {
+  if (timerCancel(timer)) return true;
+  const runningPtr = changetype<usize>(queueAt(timer.cpu)) + offsetof<TimerQueue>("running");
+  while (atomic.load<u32>(runningPtr) == <u32>changetype<usize>(timer)) spinRelax();
+  return false;
+}
+
+export function timerIsQueued(timer: Timer): bool { return timer.state == TimerState.QUEUED; }
+
+export function timerDeadlineNs(timer: Timer): u64 { return timerNode(timer).key; }
+
+/** Makes this CPU's alarm ring at `deadlineNs` or before (M2). */
+function timerAlarmBy(queue: TimerQueue, deadlineNs: u64): void {
+  if (deadlineNs >= queue.armedNs) return;
+  queue.armedNs = deadlineNs;
+  timerArm(deadlineNs);
+}
+
+/** Asks for this CPU's scheduler tick at `deadlineNs`; NEVER withdraws it. */
+export function timerTickSet(deadlineNs: u64): void {
+  const queue = queueAt(thisCpu().id);
+  queue.tickNs = deadlineNs;
+  timerAlarmBy(queue, deadlineNs);
+}
+
+/** When this CPU's tick is due, NEVER for none. */
+export function timerTickNs(): u64 { return queueAt(thisCpu().id).tickNs; }
+
+/** The alarm rang: runs what is due and sets it anew. True when the scheduler's tick was due. */
+export function timerExpire(): bool {
+  const queue = queueAt(thisCpu().id);
+  queue.armedNs = NEVER;
+  const now = monoNowNs();
+  timerRunDue(queue, now);
+  const isTick = queue.tickNs <= now;
+  if (isTick) queue.tickNs = NEVER;
+  timerAlarmBy(queue, min<u64>(timerFirstNs(queue), queue.tickNs));
+  return isTick;
+}
+
+function timerFirstNs(queue: TimerQueue): u64 {
+  spinLock(queueLock(queue));
+  const first = queueTree(queue).leftmost;
+  const firstNs = first != 0 ? rbNodeAt(first).key : NEVER;
+  spinUnlock(queueLock(queue));
+  return firstNs;
+}
+
+function timerRunDue(queue: TimerQueue, now: u64): void {
+  const runningPtr = changetype<usize>(queue) + offsetof<TimerQueue>("running");
+  spinLock(queueLock(queue));
+  while (true) {
+    const first = queueTree(queue).leftmost;
+    if (first == 0 || rbNodeAt(first).key > now) break;
+    const timer = timerAt(first);
+    rbRemove(queueTree(queue), timerNode(timer));
+    timer.state = TimerState.IDLE; // M1
+    atomic.store<u32>(runningPtr, first);
+    spinUnlock(queueLock(queue));
+    timer.fn(timer.arg);
+    spinLock(queueLock(queue));
+    atomic.store<u32>(runningPtr, 0);
+  }
+  spinUnlock(queueLock(queue));
+}
