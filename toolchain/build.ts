@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { writeGenerated } from "./generate.ts";
 import { buildKernel } from "./kernel.ts";
 import { BuildError } from "./messages.ts";
+import { buildTestWasm } from "./testwasm.ts";
 
 const program = new Command("build");
 
@@ -17,6 +18,13 @@ program
   .option("--dev", "quick build with debug checks", false)
   .action(({ dev }: { dev: boolean }) => {
     console.log(`kernel: ${buildKernel(dev ? "dev" : "release")}`);
+  });
+
+program
+  .command("testwasm")
+  .description("build/kernel-test.wasm, the kernel for the unit tests")
+  .action(() => {
+    console.log(`test wasm: ${buildTestWasm()}`);
   });
 
 try {

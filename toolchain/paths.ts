@@ -1,8 +1,14 @@
 /** Where things are: every path of the build in one place, relative to the repository's root. */
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 
-export const ROOT: string = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+/** The repository's root: the nearest folder above the working directory that holds asconfig.json. */
+function findRoot(folder: string): string {
+  if (existsSync(join(folder, "asconfig.json")) || dirname(folder) === folder) return folder;
+  return findRoot(dirname(folder));
+}
+
+export const ROOT: string = findRoot(process.cwd());
 export const BUILD: string = join(ROOT, "build");
 export const CACHE: string = join(BUILD, ".cache");
 export const DIST: string = join(ROOT, "dist");

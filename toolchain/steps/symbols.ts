@@ -3,15 +3,13 @@
  *
  * Section .symtab_blob, at image_address(SYMTAB_VA), little endian:
  *
- *   0    u32 magic       0x4d59534c, "LSYM"
+ *   0    u32 magic       0x314d5953, "SYM1"
  *   4    u32 count       number of entries
- *   8    u32 size        of the whole table in bytes
- *   12   u32 reserved    0
- *   16   count x { u32 textOffset; u32 nameOffset }
- *        names           UTF-8, each ended by a zero byte; equal names are stored once
+ *   8    count x { u32 textOffset; u32 nameOffset }
+ *        names           ASCII, each ended by a zero byte; equal names are stored once
  *
  * Invariants  T1  entries ascend strictly by textOffset, which counts from TEXT_VA.
- *             T2  nameOffset counts from the start of the table.
+ *             T2  nameOffset counts from the first byte of the names, 8 + 8 * count.
  *             T3  the symbol of `address` is the last entry with textOffset <= address - TEXT_VA; addresses from
  *                 TEXT_END_VA on have none.
  *
@@ -25,8 +23,8 @@ export interface TextSymbol {
   name: string;
 }
 
-const MAGIC = 0x4d59534c;
-const HEADER_BYTES = 16;
+const MAGIC = 0x314d5953;
+const HEADER_BYTES = 8;
 const ENTRY_BYTES = 8;
 const BYTES_PER_LINE = 32;
 
@@ -57,10 +55,10 @@ export function symbolTable(symbols: readonly TextSymbol[]): Buffer {
   const namesStart = HEADER_BYTES + symbols.length * ENTRY_BYTES;
   const nameOffset = new Map<string, number>();
   const names: Buffer[] = [];
-  let size = namesStart;
+  let size = 0;
   for (const { name } of symbols) {
     if (nameOffset.has(name)) continue;
-    const bytes = Buffer.from(`${name}\0`, "utf8");
+    const bytes = Buffer.from(`${name}\0`, "latin1");
     nameOffset.set(name, size);
     names.push(bytes);
     size += bytes.length;
@@ -68,7 +66,6 @@ export function symbolTable(symbols: readonly TextSymbol[]): Buffer {
   const head = Buffer.alloc(namesStart);
   head.writeUInt32LE(MAGIC, 0);
   head.writeUInt32LE(symbols.length, 4);
-  head.writeUInt32LE(size, 8);
   symbols.forEach(({ offset, name }, index) => {
     head.writeUInt32LE(offset, HEADER_BYTES + index * ENTRY_BYTES);
     head.writeUInt32LE(nameOffset.get(name) as number, HEADER_BYTES + index * ENTRY_BYTES + 4);

@@ -1,0 +1,32 @@
+/**
+ * build/kernel-test.wasm: every file of the kernel as an entry, so that each exported function can be called.
+ *
+ * Compiled with DEBUG_BUILD and lightly optimised, with function names for readable stack traces. Its memory is
+ * exported; in V8 it is flat, so linear addresses that the kernel would map are simply there.
+ */
+import { mkdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { writeGenerated } from "./generate.ts";
+import { BUILD, ROOT } from "./paths.ts";
+import { ascCompile, kernelSources } from "./steps/asc.ts";
+
+const LINEAR_PAGES = 1024; // 64 MiB
+const WARNING_NOT_EXPORTABLE = "235"; // classes and namespaces have no wasm form
+
+/** The boot sequence runs on the metal only; the contract is data for the toolchain. */
+const NOT_ENTRIES = new Set(["kernel/main.ts", "kernel/abi/syscalls.ts", "arch/current.ts", "arch/x86_64/intrinsics.ts"]);
+
+export function buildTestWasm(): string {
+  mkdirSync(BUILD, { recursive: true });
+  writeGenerated();
+  const wasm = join(BUILD, "kernel-test.wasm");
+  ascCompile({
+    name: "asc-test",
+    target: "test",
+    entries: kernelSources().map((path) => relative(ROOT, path)).filter((path) => !NOT_ENTRIES.has(path)),
+    wasm,
+    wat: join(BUILD, "kernel-test.wat"),
+    extra: ["--initialMemory", String(LINEAR_PAGES), "--disableWarning", WARNING_NOT_EXPORTABLE],
+  });
+  return wasm;
+}
