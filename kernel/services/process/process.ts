@@ -80,8 +80,14 @@ export class Process {
   noNewPrivs: u32;
   timerSlack: u64;
   maxRssPages: u64;
-  reserved0: u64;
-  reserved1: u64;
+  voluntarySwitches: u64;   // of exited threads
+  involuntarySwitches: u64;
+  comm0: u64;          // name of the leader, kept for its zombie
+  comm1: u64;
+  stoppedThreads: u32; // threads in a group stop
+  deathSignal: u32;    // prctl(PR_SET_PDEATHSIG)
+  keepCaps: u32;       // prctl(PR_SET_KEEPCAPS)
+  hasExeced: u32;      // setpgid by the parent is over (EACCES)
 }
 
 export const enum ProcessState { RUNNING = 0, STOPPED = 1, ZOMBIE = 2, REAPED = 3 }
