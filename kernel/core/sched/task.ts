@@ -128,6 +128,8 @@ export class Task {
   futexBucket: u32;    // bucket it is queued on, 0: none
   hashNext: u32;       // tid table
   queuedSinceNs: u64;
+  // -- added by signals
+  sigWaitSet: u64;     // signals that rt_sigtimedwait or a signalfd read waits for
 }
 
 export const enum TaskFlag {

@@ -87,6 +87,7 @@ export class Process {
   stoppedThreads: u32; // threads in a group stop
   deathSignal: u32;    // prctl(PR_SET_PDEATHSIG)
   keepCaps: u32;       // prctl(PR_SET_KEEPCAPS)
+  forcedSignal: u32;   // a fault signal that even init dies of
   hasExeced: u32;      // setpgid by the parent is over (EACCES)
 }
 
