@@ -9,6 +9,7 @@ import { ascCompile } from "./steps/asc.ts";
 import { assemblySources, compileAssembly, compileKernel, type Flavour } from "./steps/cc.ts";
 import { linearAssembly } from "./steps/linear.ts";
 import { linkKernel } from "./steps/link.ts";
+import { vdsoAssembly } from "./steps/vdso.ts";
 import { wasmToC } from "./steps/wasm2c.ts";
 
 /** Builds build/<flavour>/kernel.elf and copies it to build/kernel.elf. */
@@ -29,7 +30,7 @@ export function buildKernel(flavour: Flavour): string {
     outputs: [linear],
     action: () => linearAssembly(wasm, wat, linear),
   });
-  const assembly = compileAssembly(flavour, [...assemblySources(), linear]);
+  const assembly = compileAssembly(flavour, [...assemblySources(), linear, vdsoAssembly(flavour)]);
   return linkKernel([...assembly, object], names, flavour);
 }
 
