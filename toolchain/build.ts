@@ -1,8 +1,12 @@
 /** The toolchain's command line; the Makefile calls nothing else. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command } from "commander";
 import { writeGenerated } from "./generate.ts";
 import { buildKernel } from "./kernel.ts";
-import { BuildError } from "./messages.ts";
+import { BuildError, messages } from "./messages.ts";
+import { BUILD, ISO_PATH } from "./paths.ts";
+import { buildIso } from "./steps/iso.ts";
 import { buildTestWasm } from "./testwasm.ts";
 
 const program = new Command("build");
@@ -18,6 +22,17 @@ program
   .option("--dev", "quick build with debug checks", false)
   .action(({ dev }: { dev: boolean }) => {
     console.log(`kernel: ${buildKernel(dev ? "dev" : "release")}`);
+  });
+
+program
+  .command("iso")
+  .description("dist/limitlessos.iso from the kernel and the root archive")
+  .option("--dev", "with the quick build of the kernel", false)
+  .option("--initramfs <path>", "newc archive that becomes the root", join(BUILD, "initramfs.cpio"))
+  .action(({ dev, initramfs }: { dev: boolean; initramfs: string }) => {
+    if (!existsSync(initramfs)) throw new BuildError(messages.noSource(initramfs));
+    buildIso(buildKernel(dev ? "dev" : "release"), initramfs, ISO_PATH);
+    console.log(`image: ${ISO_PATH}`);
   });
 
 program

@@ -3,13 +3,13 @@
  *
  * Spec  SDM vol. 3, 5.5 4-level paging; 5.7 page-fault error code.
  */
-export const PTE_PRESENT = 1n << 0n;
-export const PTE_WRITE = 1n << 1n;
-export const PTE_USER = 1n << 2n;
-export const PTE_ACCESSED = 1n << 5n;
-export const PTE_DIRTY = 1n << 6n;
-export const PTE_LARGE = 1n << 7n;
-export const PTE_NX = 1n << 63n;
+export const PTE_PRESENT: bigint = 1n << 0n;
+export const PTE_WRITE: bigint = 1n << 1n;
+export const PTE_USER: bigint = 1n << 2n;
+export const PTE_ACCESSED: bigint = 1n << 5n;
+export const PTE_DIRTY: bigint = 1n << 6n;
+export const PTE_LARGE: bigint = 1n << 7n;
+export const PTE_NX: bigint = 1n << 63n;
 
 const ADDRESS = 0x000ffffffffff000n;
 const LEVEL_SHIFTS = [39n, 30n, 21n, 12n] as const;
