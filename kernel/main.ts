@@ -1,25 +1,112 @@
-/** The kernel's entry points; the boot sequence reads top to bottom. */
+/**
+ * The kernel's entry points, called by boot.S, trampoline.S and entry.S; the boot sequence reads top to bottom.
+ */
+import { ACPI, acpiInit } from "../arch/x86_64/acpi";
+import { BOOT_INFO, CMDLINE, CMDLINE_BYTES, bootInfoParse, bootProblem, cmdlineHas, cmdlineInt } from "../arch/x86_64/boot-info";
+import { CPU_FEATURES, cpuFeaturesApply, cpuFeaturesDetect, cpuFeaturesEnable } from "../arch/x86_64/cpu-features";
+import { fpuDetect } from "../arch/x86_64/fpu";
+import { idtInit } from "../arch/x86_64/idt";
+import { ioapicInit } from "../arch/x86_64/ioapic";
+import { bootStackGuard } from "../arch/x86_64/paging";
 import { serialEarlyInit, serialEarlyPut } from "../arch/x86_64/serial-early";
-import { bootInfoParse, BOOT_INFO, CMDLINE } from "../arch/x86_64/boot-info";
-import { cpuFeaturesDetect, cpuFeaturesEnable } from "../arch/x86_64/cpu-features";
-import { logBegin, logEnd, logInfo, logInit, logKeyDec, logStr, logCString, logKeyHex } from "./lib/log";
-import { trapDispatch } from "../arch/x86_64/trap";
+import { TIMEKEEPER, monoNowNs, timerCalibrate, timerInitCpu } from "../arch/x86_64/timer";
+import { TRAP_HOOKS, trapDispatch, trapInit } from "../arch/x86_64/trap";
 import { trapFrameOf } from "../arch/x86_64/trap-frame";
-import { rdtsc, halt } from "../arch/current";
-function now(): u64 { return rdtsc(); }
-function where(): u32 { return 0; }
-function sink(ptr: usize, n: u32): void { for (let i: u32 = 0; i < n; i++) serialEarlyPut(load<u8>(ptr + i)); }
+import { idleWait, rdtsc } from "../arch/current";
+import { bootStop } from "./boot-stop";
+import { memoryInit } from "./core/mm/memory-init";
+import { MAX_CPUS, thisCpu } from "./core/sched/cpu";
+import { cpuDevicesInit, cpuEnter, cpuRecordInit, cpuTablesInit, cpusStart } from "./core/sched/cpu-start";
+import { LogLevel, logBegin, logCString, logConsoleLevelSet, logEnd, logInfo, logInit, logKeyDec, logStr } from "./lib/log";
+import { panicFrame } from "./lib/panic";
+
+/** First TypeScript of the boot CPU: boot.S left a stack, page tables for 4 GiB and nothing else. */
 export function kernelMain(magic: u32, infoPa: u64): void {
-  serialEarlyInit();
-  logInit(now, where, sink, 7);
-  logInfo("boot", "LimitlessOS");
-  bootInfoParse(magic, infoPa);
-  logBegin(6, "boot"); logStr("cmdline "); logCString(CMDLINE, 100); logKeyDec("ranges", BOOT_INFO.rangeCount); logKeyHex("initrd", BOOT_INFO.initrdPa); logEnd();
-  cpuFeaturesDetect(); cpuFeaturesEnable(false);
-  logInfo("boot", "features");
-  halt();
+  earlyInit();
+  machineInit(magic, infoPa);
+  memoryInit();
+  bootStackGuard();
+  devicesInit();
+  cpusStart(<u32>max<i32>(1, cmdlineInt("maxcpus", <i32>MAX_CPUS)));
+  for (;;) idleWait();
 }
-export function apMain(cpu: u32): void {}
-export function trapEntry(frame: usize): void { trapDispatch(trapFrameOf(frame)); }
-export function syscallEntry(frame: usize): u32 {return 0;}
+
+/** Output, exceptions: from here on a bug says what it is. */
+function earlyInit(): void {
+  TIMEKEEPER.tscBase = rdtsc();
+  cpuRecordInit(0);
+  serialEarlyInit();
+  logInit(monoNowNs, logWhere, logToSerial, LogLevel.INFO);
+  trapInit();
+  TRAP_HOOKS.kernelFault = panicFrame;
+  idtInit();
+  cpuTablesInit(0, 0);
+}
+
+/** What the loader and the processor say about the machine. */
+function machineInit(magic: u32, infoPa: u64): void {
+  if (!bootInfoParse(magic, infoPa)) bootStop("started by an unknown boot loader (neither Multiboot2 nor PVH)");
+  logConsoleLevelSet(<u32>cmdlineInt("loglevel", logLevelDefault()));
+  logBegin(LogLevel.INFO, "boot");
+  logStr("LimitlessOS cmdline: ");
+  logCString(CMDLINE, CMDLINE_BYTES);
+  logEnd();
+  const problem = bootProblem();
+  if (problem) bootStop(problem);
+  cpuFeaturesDetect();
+  cpuFeaturesApply();
+  cpuFeaturesEnable(false);
+  fpuDetect();
+  if (!acpiInit(BOOT_INFO.rsdpPa)) logInfo("acpi", "no tables: one processor, no power off");
+}
+
+/** This CPU's interrupt controller and clock. */
+function devicesInit(): void {
+  cpuDevicesInit(0);
+  ioapicInit();
+  if (!timerCalibrate()) bootStop("neither HPET nor PIT runs: no clock to calibrate against");
+  timerInitCpu(CPU_FEATURES.hasTscDeadline != 0);
+  logBegin(LogLevel.INFO, "time");
+  logStr(TIMEKEEPER.source == 1 ? "calibrated against HPET" : "calibrated against PIT");
+  logKeyDec("tscHz", TIMEKEEPER.tscHz);
+  logKeyDec("apicHz", TIMEKEEPER.apicHz);
+  logKeyDec("deadline", TIMEKEEPER.isDeadlineMode);
+  logKeyDec("ioapics", ACPI.ioapicCount);
+  logEnd();
+}
+
+/** First TypeScript of any other processor, on a kernel stack of its own. */
+export function apMain(cpu: u32): void {
+  cpuEnter(cpu);
+  for (;;) idleWait();
+}
+
+/** Every exception and interrupt. */
+export function trapEntry(frame: usize): void {
+  trapDispatch(trapFrameOf(frame));
+}
+
+/** Every system call; 1 leaves by IRET, 0 allows SYSRET. */
+export function syscallEntry(frame: usize): u32 {
+  return 0;
+}
+
+/** First run of a new kernel stack. */
 export function threadStart(): void {}
+
+function logLevelDefault(): i32 {
+  return cmdlineHas("quiet") ? LogLevel.WARN : cmdlineHas("debug") ? LogLevel.DEBUG : LogLevel.INFO;
+}
+
+/** CPU and thread of a log line, as logInit wants them. */
+function logWhere(): u32 {
+  const cpu = thisCpu();
+  return cpu.id << 24;
+}
+
+function logToSerial(ptr: usize, length: u32): void {
+  for (let i: u32 = 0; i < length; i++) {
+    if (load<u8>(ptr + i) == 0x0a) serialEarlyPut(0x0d);
+    serialEarlyPut(load<u8>(ptr + i));
+  }
+}

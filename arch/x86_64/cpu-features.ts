@@ -4,7 +4,10 @@
  * Locking  detected once on the boot CPU; cpuFeaturesEnable() runs on every CPU.
  * Spec     SDM vol. 2A "CPUID"; vol. 3A, 2.5 "Control Registers".
  */
-import { cpuid, rdmsr, readCr0, readCr4, writeCr0, writeCr4, wrmsr } from "./intrinsics";
+import {
+  CpuOption, ImageSymbol, cpuOptionsSet, cpuid, imageAddress, physLoad64, physStore8, rdmsr, readCr0, readCr4, writeCr0,
+  writeCr4, wrmsr,
+} from "./intrinsics";
 
 @final @unmanaged
 export class CpuFeatures {
@@ -159,4 +162,27 @@ export function cpuFeaturesEnable(usePcid: bool): void {
   if (usePcid && f.hasPcid) cr4 |= CR4_PCIDE;
   writeCr4(cr4);
   wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SCE | (f.hasNx ? EFER_NXE : 0));
+}
+
+/** Tells the intrinsics what there is, and puts STAC and CLAC into the user-access code when the CPU has SMAP. */
+export function cpuFeaturesApply(): void {
+  const f = CPU_FEATURES;
+  let options: u32 = 0;
+  if (f.hasXsave) options |= CpuOption.XSAVE;
+  if (f.hasXsaveopt) options |= CpuOption.XSAVEOPT;
+  if (f.hasRdrand) options |= CpuOption.RDRAND;
+  if (f.hasRdseed) options |= CpuOption.RDSEED;
+  cpuOptionsSet(options);
+  if (f.hasSmap) smapSitesPatch();
+}
+
+/** user-access.inc: records { site, instruction }; text is written through the direct map, before it ever ran. */
+function smapSitesPatch(): void {
+  const offset = imageAddress(ImageSymbol.KERNEL_OFFSET);
+  const end = imageAddress(ImageSymbol.SMAP_SITES_END_VA) - offset;
+  for (let record = imageAddress(ImageSymbol.SMAP_SITES_VA) - offset; record < end; record += 16) {
+    const site = physLoad64(record) - offset;
+    const instruction = physLoad64(record + 8);
+    for (let i: u64 = 0; i < 3; i++) physStore8(site + i, <u32>(instruction >> (i * 8)) & 0xff);
+  }
 }

@@ -1,13 +1,14 @@
 /**
  * Backtraces in source names: frame pointers walked, return addresses looked up in the symbol blob of the image.
  *
- * The blob (toolchain/steps/symbols.ts): magic "SYM1", count, count pairs { offset from TEXT_VA, name offset } sorted by
- * offset, then NUL-terminated names.
+ * The blob (toolchain/steps/symbols.ts): magic "LSYM", count, size, 0; count pairs { offset from TEXT_VA, name offset
+ * from the blob's start } sorted by offset; NUL-terminated names.
  */
-import { ImageSymbol, imageAddress, physLoad32, physLoad8, probeLoad64 } from "../../arch/current";
+import { ImageSymbol, imageAddress, linearBase, physLoad32, physLoad8, probeLoad64 } from "../../arch/current";
 import { LogLevel, logBegin, logByte, logDec, logEnd, logHex, logStr } from "./log";
 
-const SYMBOLS_MAGIC: u32 = 0x314d5953;
+const SYMBOLS_MAGIC: u32 = 0x4d59534c;
+const SYMBOLS_HEADER: u64 = 16;
 const MAX_FRAMES: u32 = 32;
 const WORD: usize = memory.data(8, 8);
 
@@ -24,7 +25,7 @@ function symbolFind(pa: u64, offset: u32): i32 {
   let high: i32 = <i32>physLoad32(pa + 4) - 1;
   while (low <= high) {
     const middle = (low + high) >> 1;
-    if (physLoad32(pa + 8 + <u64>middle * 8) <= offset) low = middle + 1;
+    if (physLoad32(pa + SYMBOLS_HEADER + <u64>middle * 8) <= offset) low = middle + 1;
     else high = middle - 1;
   }
   return high;
@@ -37,10 +38,9 @@ export function logSymbol(va: u64): void {
   if (pa == 0 || va < text || va >= imageAddress(ImageSymbol.TEXT_END_VA)) return;
   const index = symbolFind(pa, <u32>(va - text));
   if (index < 0) return;
-  const entry = pa + 8 + <u64>index * 8;
-  const names = pa + 8 + <u64>physLoad32(pa + 4) * 8;
+  const entry = pa + SYMBOLS_HEADER + <u64>index * 8;
   logStr(" ");
-  for (let at = names + physLoad32(entry + 4); physLoad8(at) != 0; at++) logByte(physLoad8(at));
+  for (let at = pa + physLoad32(entry + 4); physLoad8(at) != 0; at++) logByte(physLoad8(at));
   logStr("+");
   logHex(va - text - physLoad32(entry));
 }
@@ -51,7 +51,8 @@ export function backtraceLog(rip: u64, rbp: u64): void {
   let depth: u32 = 0;
   if (rip != 0) frameLog(depth++, rip);
   while (depth < MAX_FRAMES) {
-    if (frame == 0 || (frame & 7) != 0 || probeLoad64(WORD, frame + 8) != 0) return;
+    if (frame < linearBase() || (frame & 7) != 0 || // a user's rbp ends the chain
+       probeLoad64(WORD, frame + 8) != 0) return;
     const caller = load<u64>(WORD);
     if (caller == 0) return;
     frameLog(depth++, caller);
