@@ -23,7 +23,7 @@ const LEAF: u64 = Pte.PRESENT | Pte.WRITE | Pte.ACCESSED | Pte.DIRTY | Pte.GLOBA
 
 let kernelRootPa: u64 = 0;
 let isEarly: bool = true;
-let noExecute: u64 = Pte.NX;
+let noExecute: u64 = 0;
 
 /** Names the kernel's PML4; until kernelMapReady, page tables come from the early allocator. */
 export function kernelMapInit(pml4Pa: u64, hasNx: bool): void {
