@@ -129,6 +129,8 @@ export class Task {
   hashNext: u32;       // tid table
   queuedSinceNs: u64;
   // -- added by signals
+  faultVector: u64;    // of the last user exception, for signal frames
+  faultError: u64;
   sigWaitSet: u64;     // signals that rt_sigtimedwait or a signalfd read waits for
 }
 
