@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command } from "commander";
+import { check } from "./check.ts";
 import { writeGenerated } from "./generate.ts";
 import { buildKernel } from "./kernel.ts";
 import { BuildError, messages } from "./messages.ts";
@@ -34,6 +35,12 @@ program
     buildIso(buildKernel(dev ? "dev" : "release"), initramfs, ISO_PATH);
     console.log(`image: ${ISO_PATH}`);
   });
+
+program
+  .command("check")
+  .description("the gates: generated files, imports, raw access, line budget, the module")
+  .option("--update-fence", "accept lower counts of raw memory access", false)
+  .action((options: { updateFence: boolean }) => check(options));
 
 program
   .command("testwasm")
