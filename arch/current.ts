@@ -4,3 +4,4 @@ export * from "./x86_64/trap-frame";
 export { monoNowNs, timerArm, timerDisarm } from "./x86_64/timer";
 export { tssStackSet } from "./x86_64/gdt";
 export { apicSendIpi, Vector } from "./x86_64/apic";
+export { fpuAreaBytes, fpuAreaInit } from "./x86_64/fpu";

@@ -40,6 +40,9 @@ export class Cpu {
   contextSwitches: u64;
   scratch0: u64;     // arch
   scratch1: u64;     // arch
+  fsLoaded: u64;     // user fs base in the register (switch.ts)
+  gsLoaded: u64;     // user gs base behind SWAPGS
+  idleSinceNs: u64;  // when the idle task was put on
 }
 
 /** The records, indexed by CPU id. */

@@ -5,8 +5,8 @@
  *             Q2  the running task is in no tree; every other queued task is in the tree of its class.
  *             Q3  the lock is held from the choice of the next task until the switch to it has left the old stack
  *                 (switch.ts): who holds the lock finds every task of the queue off its stack, save `current`.
- * Locking     RunQueue.lock (Rank.RUNQUEUE) guards the record and the scheduler's fields of all its tasks. Two queues
- *             are locked in order of CPU id, or the second one by trying.
+ * Locking     RunQueue.lock (Rank.RUNQUEUE) guards the record and the scheduler's fields of all its tasks. A second
+ *             queue is only ever tried (balance.ts).
  * Units       ns.
  */
 import { Rank } from "../../lib/lock-rank";
@@ -91,16 +91,5 @@ export function runQueueLockOf(task: Task): RunQueue {
     runQueueLock(rq);
     if (task.cpu == cpu) return rq;
     runQueueUnlock(rq);
-  }
-}
-
-/** Locks two different queues in order of CPU id. */
-export function runQueueLockPair(a: RunQueue, b: RunQueue): void {
-  if (a.cpu < b.cpu) {
-    runQueueLock(a);
-    runQueueLock(b);
-  } else {
-    runQueueLock(b);
-    runQueueLock(a);
   }
 }

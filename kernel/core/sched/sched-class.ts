@@ -20,7 +20,8 @@ import {
 import {
   rtAccount, rtDequeue, rtEnqueue, rtMovable, rtPick, rtPut, rtShouldPreempt, rtTick, rtYield,
 } from "./rt";
-import { RunQueue } from "./run-queue";
+import { rbRemove } from "../../lib/rb-tree";
+import { RunQueue, fairTreeOf, rtTreeOf, taskNode } from "./run-queue";
 import { SchedClass, Task, taskOf } from "./task";
 
 @final @unmanaged
@@ -135,4 +136,9 @@ export function classMovable(rq: RunQueue, cpu: u32, maxWeight: u32): u32 {
     if (rt != 0) return rt;
   }
   return fairMovable(rq, cpu, maxWeight);
+}
+
+/** Takes a task that was just enqueued out of its tree again, still counted: it is the running one (Q2). */
+export function classTreeLeave(rq: RunQueue, task: Task): void {
+  rbRemove(task.schedClass == SchedClass.FAIR ? fairTreeOf(rq) : rtTreeOf(rq), taskNode(task));
 }

@@ -1,0 +1,67 @@
+/**
+ * Changing how a task is scheduled: nice value, policy, CPUs it may use.
+ *
+ * Locking  takes the task's run queue; rights and values have been checked by the system call.
+ */
+import { fairReweigh } from "./fair";
+import { reschedule } from "./placement";
+import { RunQueue, runQueueLockOf, runQueueUnlock } from "./run-queue";
+import { SchedPolicy } from "./rt";
+import { taskPlace } from "./sched";
+import { classDequeue, classEnqueue, classTreeLeave } from "./sched-class";
+import { SchedClass, Task, TaskFlag } from "./task";
+import { WEIGHT_IDLE_POLICY, niceToWeight } from "./weights";
+
+function weightOf(task: Task): u32 {
+  return task.policy == SchedPolicy.IDLE ? WEIGHT_IDLE_POLICY : niceToWeight(task.nice);
+}
+
+/** Sets the nice value (-20..19). */
+export function schedSetNice(task: Task, nice: i32): void {
+  const rq = runQueueLockOf(task);
+  task.nice = nice;
+  if (task.schedClass == SchedClass.FAIR) fairReweigh(rq, task, weightOf(task));
+  runQueueUnlock(rq);
+}
+
+function classOfPolicy(policy: u32): u32 {
+  return policy == SchedPolicy.FIFO || policy == SchedPolicy.RR ? SchedClass.RT : SchedClass.FAIR;
+}
+
+/** Sets policy and real-time priority (0 for the others). */
+export function schedSetPolicy(task: Task, policy: u32, priority: u32): void {
+  const rq = runQueueLockOf(task);
+  const wasQueued = task.isQueued != 0;
+  if (wasQueued) classDequeue(rq, task);
+  task.policy = policy;
+  task.rtPriority = priority;
+  if (task.schedClass == SchedClass.RT) task.vruntime = rq.minVruntime; // its old virtual time means nothing now
+  task.schedClass = classOfPolicy(policy);
+  task.weight = weightOf(task);
+  if (wasQueued) requeueLocked(rq, task);
+  runQueueUnlock(rq);
+}
+
+/** Counts a task in again under its new class; the running one stays out of the tree (Q2). */
+function requeueLocked(rq: RunQueue, task: Task): void {
+  classEnqueue(rq, task, 0);
+  if (rq.current == <u32>changetype<usize>(task)) classTreeLeave(rq, task);
+  reschedule(rq);
+}
+
+/** Sets the CPUs a task may use; at least one of them is online. False for a task bound to its CPU. */
+export function schedSetAffinity(task: Task, mask: u64): bool {
+  const rq = runQueueLockOf(task);
+  if (task.flags & TaskFlag.NO_AFFINITY_CHANGE) {
+    runQueueUnlock(rq);
+    return false;
+  }
+  task.affinity = mask;
+  const mustMove = task.isQueued != 0 && ((mask >> rq.cpu) & 1) == 0;
+  const isRunning = rq.current == <u32>changetype<usize>(task);
+  if (mustMove && isRunning) reschedule(rq); // schedule() hands it on
+  if (mustMove && !isRunning) classDequeue(rq, task); // RUNNABLE and on no queue: H3 of sched.ts
+  runQueueUnlock(rq);
+  if (mustMove && !isRunning) taskPlace(task);
+  return true;
+}
