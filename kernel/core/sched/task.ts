@@ -127,6 +127,7 @@ export class Task {
   futexBitset: u32;
   futexBucket: u32;    // bucket it is queued on, 0: none
   hashNext: u32;       // tid table
+  futexNode: u64;      // a ListNode held by value: waiters of a futex bucket
   queuedSinceNs: u64;
   // -- added by signals
   faultVector: u64;    // of the last user exception, for signal frames
