@@ -32,6 +32,6 @@ export const enum Rank {
   FRAME = 86,
   SHOOTDOWN = 88,
   RANDOM = 90,
-  CONSOLE = 94,
   LOG = 98,
+  CONSOLE = 99,      // registers of a console, pixels: the log writes to them; nothing is logged under it
 }

@@ -31,6 +31,11 @@ export function panicHooksSet(stopOthers: () => void, extra: () => void): void {
   isHooked = true;
 }
 
+/** True once the kernel is ending: consoles show every line at once. */
+export function panicIsOn(): bool {
+  return atomic.load<u32>(PANICKING) != 0;
+}
+
 /** Ends the kernel for `reason`, with a backtrace from here. */
 export function panic(reason: string): void {
   panicBegin(reason);
