@@ -149,12 +149,11 @@ DEFINE_ATOMIC_RMW_WIDTHS(or, __atomic_fetch_or)
 DEFINE_ATOMIC_RMW_WIDTHS(xor, __atomic_fetch_xor)
 DEFINE_ATOMIC_RMW_WIDTHS(xchg, __atomic_exchange_n)
 
-/* The comparison is of the whole operand: a narrow cell never equals an `expected` with high bits set. */
+/* A narrow cell is compared with `expected` wrapped to its width. */
 #define DEFINE_ATOMIC_CMPXCHG(name, stored, operand)                                                  \
   INLINE operand name##_default32(u64 addr, operand expected, operand replacement) {                  \
     ALIGNED(addr, stored);                                                                            \
     stored found = (stored)expected;                                                                  \
-    if (UNLIKELY(found != expected)) return __atomic_load_n((stored*)LINEAR(addr), __ATOMIC_SEQ_CST); \
     __atomic_compare_exchange_n((stored*)LINEAR(addr), &found, (stored)replacement, 0,                \
                                 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                                  \
     return found;                                                                                     \
