@@ -4,4 +4,6 @@ export * from "./x86_64/trap-frame";
 export { monoNowNs, timerArm, timerDisarm } from "./x86_64/timer";
 export { tssStackSet } from "./x86_64/gdt";
 export { apicSendIpi, Vector } from "./x86_64/apic";
-export { fpuAreaBytes, fpuAreaInit } from "./x86_64/fpu";
+export { fpuAreaBytes, fpuAreaInit, fpuFeatureMask } from "./x86_64/fpu";
+export { Exception } from "./x86_64/idt";
+export { powerHalt, powerOff, powerReboot } from "./x86_64/power";

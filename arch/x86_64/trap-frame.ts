@@ -45,3 +45,6 @@ export function trapFrameOf(address: usize): TrapFrame {
 export function frameIsUser(frame: TrapFrame): bool {
   return (frame.cs & 3) != 0;
 }
+
+/** Bits of rflags that the kernel names. SDM vol. 1, 3.4.3. */
+export const enum Rflag { TF = 0x100, IF = 0x200, DF = 0x400, RF = 0x10000 }

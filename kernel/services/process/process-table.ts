@@ -17,12 +17,14 @@ export const processLock = changetype<SpinLock>(memory.data(16));
 const BUCKETS: u32 = 512;
 const LIMIT_BYTES: u32 = RLIM_NLIMITS * 16;
 const table: usize = memory.data(512 * offsetof<ListNode>());
+const allHead = listNodeAt(memory.data(offsetof<ListNode>()));
 const processCache = changetype<SlabCache>(memory.data(offsetof<SlabCache>(), 16));
 const counts = memory.data(8); // processes in the table, highest pid seen
 
 export function processTableInit(): void {
   spinInit(processLock, Rank.PROCESS_TREE);
   for (let i: u32 = 0; i < BUCKETS; i++) listInit(bucketOf(i));
+  listInit(allHead);
   slabInit(processCache, "process", offsetof<Process>() + LIMIT_BYTES);
   store<u64>(counts, 0);
 }
@@ -47,8 +49,18 @@ export function processAlloc(): Process | null {
   listInit(threadHeadOf(process));
   listInit(listNodeAt(ptr + offsetof<Process>("siblingNode")));
   listInit(listNodeAt(ptr + offsetof<Process>("hashNode")));
-  listInit(listNodeAt(ptr + offsetof<Process>("groupNode")));
+  listInit(listNodeAt(ptr + offsetof<Process>("allNode")));
   return process;
+}
+
+function allNodeOf(process: Process): ListNode {
+  return listNodeAt(changetype<usize>(process) + offsetof<Process>("allNode"));
+}
+
+/** The process made after `process` (the oldest one for null), or null: walks all of them. Locking: processLock. */
+export function processAfterLocked(process: Process | null): Process | null {
+  const node = process ? allNodeOf(process).next : allHead.next;
+  return listSame(node, allHead) ? null : ownerOf<Process>(node, offsetof<Process>("allNode"));
 }
 
 export function childHeadOf(process: Process): ListNode {
@@ -71,6 +83,7 @@ export function fromSiblingNode(node: ListNode): Process {
 /** Publishes a process under its pid. Locking: processLock. */
 export function processTableAddLocked(process: Process): void {
   listAppend(bucketOf(process.pid), listNodeAt(changetype<usize>(process) + offsetof<Process>("hashNode")));
+  listAppend(allHead, allNodeOf(process));
   store<u32>(counts, load<u32>(counts) + 1);
   if (process.pid > load<u32>(counts, 4)) store<u32>(counts, process.pid, 4);
 }
@@ -78,6 +91,7 @@ export function processTableAddLocked(process: Process): void {
 /** Takes a process out of the table; the caller then drops the table's reference. Locking: processLock. */
 export function processTableRemoveLocked(process: Process): void {
   listRemove(listNodeAt(changetype<usize>(process) + offsetof<Process>("hashNode")));
+  listRemove(allNodeOf(process));
   store<u32>(counts, load<u32>(counts) - 1);
 }
 

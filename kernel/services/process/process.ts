@@ -23,7 +23,7 @@ export class Process {
   siblingNode: u64;    // ListNode by value
   threadHead: u64;     // ListNode by value: Task.groupNode
   hashNode: u64;       // ListNode by value: pid hash
-  groupNode: u64;      // ListNode by value: members of its process group
+  allNode: u64;        // ListNode by value: all processes, oldest first
   threadCount: u32;
   liveThreads: u32;
   pgid: u32;
@@ -88,6 +88,8 @@ export class Process {
   deathSignal: u32;    // prctl(PR_SET_PDEATHSIG)
   keepCaps: u32;       // prctl(PR_SET_KEEPCAPS)
   forcedSignal: u32;   // a fault signal that even init dies of
+  execWaiter: u32;     // Task whose execve waits for the other threads to end
+  continuedNotify: u32; // SIGCHLD for a continue is still to be sent
   hasExeced: u32;      // setpgid by the parent is over (EACCES)
 }
 
