@@ -1,20 +1,34 @@
-/** Address spaces: life, cloning, switching, statistics. */
-import { AddressSpace, Vma } from "./mm-struct";
-export { AddressSpace, Vma, VmFlag, mmOf, vmaOf } from "./mm-struct";
-export { mmSwitch } from "./tlb";
+/** Address spaces as their users see them: life, cloning, switching, statistics. */
+import { Task } from "../sched/task";
+import { currentTask } from "../sched/cpu";
+import { AddressSpace, Vma, mmPtr, vmaOf } from "./mm-struct";
+import { mmSwitch } from "./tlb";
 
-/** An empty address space with one reference, or null when memory is full. */
-export function mmCreate(): AddressSpace | null { unreachable(); return null; }
-export function mmGet(mm: AddressSpace): AddressSpace { unreachable(); return mm; }
-/** Drops a reference; the last one unmaps and frees everything. May sleep. */
-export function mmPut(mm: AddressSpace): void { unreachable(); }
-/** A copy-on-write copy with one reference (fork), or null when memory is full. */
-export function mmClone(src: AddressSpace): AddressSpace | null { unreachable(); return null; }
-export function mmLock(mm: AddressSpace): void { unreachable(); }
-export function mmUnlock(mm: AddressSpace): void { unreachable(); }
+export { AddressSpace, MmFlag, Vma, VmFlag, mmOf, vmaOf } from "./mm-struct";
+export { mmSwitch } from "./tlb";
+export { mmCreate, mmGet, mmPut } from "./mm-life";
+export { mmClone } from "./clone";
+export { mmLock, mmUnlock } from "./mm-lock";
+
+/** `task` runs in `mm` from now on; it is the running task, or one that does not run yet. The caller keeps the references. */
+export function mmActivateForTask(task: Task, mm: AddressSpace): void {
+  task.mm = mmPtr(mm);
+  if (changetype<usize>(task) == changetype<usize>(currentTask())) mmSwitch(mm);
+}
+
 /** Area number `i` by address, or null. The caller holds mmLock. */
-export function mmEachVma(mm: AddressSpace, i: u32): Vma | null { unreachable(); return null; }
+export function mmEachVma(mm: AddressSpace, i: u32): Vma | null {
+  let at = mm.first;
+  for (let n: u32 = 0; n < i && at; n++) at = vmaOf(at).next;
+  return at ? vmaOf(at) : null;
+}
+
 /** Resident pages. */
-export function mmRssPages(mm: AddressSpace): u64 { unreachable(); return 0; }
+export function mmRssPages(mm: AddressSpace): u64 {
+  return mm.rssAnon + mm.rssFile;
+}
+
 /** Mapped pages. */
-export function mmTotalPages(mm: AddressSpace): u64 { unreachable(); return 0; }
+export function mmTotalPages(mm: AddressSpace): u64 {
+  return mm.totalPages;
+}

@@ -39,7 +39,7 @@ const TAKEN: usize = memory.data(64 * 4, 4);   // zoneTakeBatch's count, one wor
 const FREE_HELD: usize = memory.data(8, 4);    // a u32, atomic
 
 let nodeCount: u32 = 0;
-let userReserve: u32 = KERNEL_RESERVE;
+let userReserve: u32 = 0;
 
 function zoneAt(node: u32): Zone {
   return changetype<Zone>(ZONES + <usize>node * offsetof<Zone>()); // SAFETY: node < nodeCount

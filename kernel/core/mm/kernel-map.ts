@@ -14,12 +14,12 @@ import { pageAlloc } from "./buddy";
 import { earlyPageAlloc } from "./early-memory";
 import { pfnToPa } from "./frame-table";
 import { PAGE_SIZE } from "./layout";
-import { PTE_ADDRESS, Pte } from "./pte";
+import { PTE_ADDRESS, PTE_NX, Pte } from "./pte";
 
 const KERNEL_MAP_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 /** Size of a large page. */
 export const LARGE_PAGE: u32 = 0x200000;
-const LEAF: u64 = Pte.PRESENT | Pte.WRITE | Pte.ACCESSED | Pte.DIRTY | Pte.GLOBAL | Pte.NX;
+const LEAF: u64 = Pte.PRESENT | Pte.WRITE | Pte.ACCESSED | Pte.DIRTY | Pte.GLOBAL | PTE_NX;
 
 let kernelRootPa: u64 = 0;
 let isEarly: bool = true;
@@ -29,13 +29,18 @@ let noExecute: u64 = 0;
 export function kernelMapInit(pml4Pa: u64, hasNx: bool): void {
   spinInit(KERNEL_MAP_LOCK, Rank.HEAP + 1);
   kernelRootPa = pml4Pa;
-  noExecute = hasNx ? Pte.NX : 0;
+  noExecute = hasNx ? PTE_NX : 0;
   isEarly = true;
 }
 
 /** From now on page tables come from the page allocator. */
 export function kernelMapReady(): void {
   isEarly = false;
+}
+
+/** The no-execute bit of entries, 0 on a CPU without it. */
+export function kernelNoExecute(): u64 {
+  return noExecute;
 }
 
 /** Physical address of the kernel's PML4. */
@@ -77,12 +82,12 @@ function leafSet(linear: usize, pa: u64, level: u32, bits: u64): bool {
 
 /** Maps one 4 KiB page at linear address `linear`; false when a page table is missing and memory is full. */
 export function kernelMapPage(linear: usize, pa: u64): bool {
-  return leafSet(linear, pa, 1, (LEAF & ~Pte.NX) | noExecute);
+  return leafSet(linear, pa, 1, (LEAF & ~PTE_NX) | noExecute);
 }
 
 /** Maps one 2 MiB page. */
 export function kernelMapLarge(linear: usize, pa: u64): bool {
-  return leafSet(linear, pa, 2, (LEAF & ~Pte.NX) | noExecute | Pte.LARGE);
+  return leafSet(linear, pa, 2, (LEAF & ~PTE_NX) | noExecute | Pte.LARGE);
 }
 
 /**

@@ -23,9 +23,9 @@ import { heapInit } from "./heap";
 import { kernelMapInit, kernelMapPage, kernelMapReady } from "./kernel-map";
 import { kstackInit } from "./kernel-stack";
 import { FRAME_TABLE, LINEAR_WINDOW_END, PAGE_SHIFT, PAGE_SIZE } from "./layout";
-import { mmHooksInit } from "./mm-hooks";
+import { faultEntryInit } from "./fault-entry";
+import { mmInit } from "./mm-init";
 import { kmallocInit } from "./slab";
-import { tlbInit } from "./tlb";
 
 /** Frame records are made for whole blocks of this size (F3 of frame-table.ts). */
 const BLOCK: u64 = 0x800000;
@@ -54,8 +54,8 @@ export function memoryInit(): void {
   heapInit(heapBase, LINEAR_WINDOW_END - STACK_REGION);
   kstackInit(LINEAR_WINDOW_END - STACK_REGION, LINEAR_WINDOW_END);
   kmallocInit();
-  tlbInit();
-  mmHooksInit();
+  mmInit();
+  faultEntryInit();
   memoryReport();
 }
 

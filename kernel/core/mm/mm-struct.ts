@@ -47,7 +47,7 @@ export class AddressSpace {
   owner: u32;         // services' Process that execed it, for the out-of-memory killer
   exeFile: u32;       // services' File of the executable, or 0
   vdsoBase: u64;
-  membarrier: u32;
+  dead: u32;          // Vma: taken out of the tree, freed by mmUnlock
   pad: u32;
 }
 
@@ -73,7 +73,7 @@ export class Vma {
   file: u32;          // services' File (one reference), or 0
   pages: u32;         // SharedPages of shared anonymous memory (one reference), or 0
   name: u32;          // a string shown by procfs ("[vdso]"), or 0
-  pteBits: u32;       // low protection bits of a present entry: PRESENT | USER | WRITE
+  twin: u32;          // Vma: its copy while a fork copies the tree
 }
 
 export const enum VmFlag {

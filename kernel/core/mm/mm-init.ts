@@ -1,0 +1,20 @@
+/** Brings up virtual memory once kmalloc works. */
+import { faultInit } from "./fault";
+import { mmHooksInit } from "./mm-hooks";
+import { mmCacheInit } from "./mm-life";
+import { pageTableInit } from "./page-table";
+import { pageTreeCacheInit } from "./page-tree";
+import { sharedPagesInit } from "./shared-pages";
+import { tlbInit } from "./tlb";
+import { vmaCacheInit } from "./vma-alloc";
+
+export function mmInit(): void {
+  tlbInit();
+  mmHooksInit();
+  pageTableInit();
+  pageTreeCacheInit();
+  sharedPagesInit();
+  vmaCacheInit();
+  mmCacheInit();
+  faultInit();
+}
