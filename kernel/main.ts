@@ -14,6 +14,7 @@ import { TRAP_HOOKS, trapDispatch, trapInit } from "../arch/x86_64/trap";
 import { trapFrameOf } from "../arch/x86_64/trap-frame";
 import { idleWait, rdtsc } from "../arch/current";
 import { bootStop } from "./boot-stop";
+import { crashIfAsked } from "./crash";
 import { memoryInit } from "./core/mm/memory-init";
 import { MAX_CPUS, thisCpu } from "./core/sched/cpu";
 import { cpuDevicesInit, cpuEnter, cpuRecordInit, cpuTablesInit, cpusStart } from "./core/sched/cpu-start";
@@ -28,6 +29,7 @@ export function kernelMain(magic: u32, infoPa: u64): void {
   bootStackGuard();
   devicesInit();
   cpusStart(<u32>max<i32>(1, cmdlineInt("maxcpus", <i32>MAX_CPUS)));
+  crashIfAsked();
   for (;;) idleWait();
 }
 
