@@ -5,9 +5,12 @@
  *   assert   a broken invariant               wild    a call through a wild function pointer
  *   text     kernel text is written
  */
-import { ImageSymbol, imageAddress, linearBase } from "../arch/current";
+import { ImageSymbol, imageAddress, linearBase, physStore8 } from "../arch/current";
 import { cmdlineFind, cmdlineValueLength } from "../arch/x86_64/boot-info";
 import { Cpu } from "./core/sched/cpu";
+
+/** A byte of video memory nobody shows: never written in fact. */
+const SCRATCH_PA: u64 = 0xbffff;
 
 /** Does what `crash=` asks for; returns when it is absent or names nothing known. */
 export function crashIfAsked(): void {
@@ -17,7 +20,7 @@ export function crashIfAsked(): void {
   if (kind == 0x6e) crashNull();
   else if (kind == 0x61) assert(cmdlineValueLength(value) == 0);
   else if (kind == 0x74) crashText();
-  else if (kind == 0x73) crashStack(value);
+  else if (kind == 0x73) crashStack(1 << 32);
   else if (kind == 0x77) call_indirect<void>(<u32>value);
 }
 
@@ -31,8 +34,9 @@ function crashText(): void {
   store<u8>(<usize>(imageAddress(ImageSymbol.TEXT_VA) - linearBase()), 0xcc);
 }
 
-/** Each level keeps a word alive, so that the recursion cannot become a loop. */
-function crashStack(depth: u32): u32 {
-  const below = imageAddress(depth & 1) != 0 ? crashStack(depth + 1) : 0;
-  return below + depth;
+/** The store after the call is volatile, so that the recursion cannot become a loop. */
+function crashStack(depth: u64): void {
+  if (depth == 0) return;
+  crashStack(depth - 1);
+  physStore8(SCRATCH_PA, <u32>depth);
 }

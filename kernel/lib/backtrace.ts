@@ -1,14 +1,14 @@
 /**
  * Backtraces in source names: frame pointers walked, return addresses looked up in the symbol blob of the image.
  *
- * The blob (toolchain/steps/symbols.ts): magic "LSYM", count, size, 0; count pairs { offset from TEXT_VA, name offset
- * from the blob's start } sorted by offset; NUL-terminated names.
+ * The blob (toolchain/steps/symbols.ts): magic "SYM1", count, count pairs { offset from TEXT_VA, name offset } sorted by
+ * offset, then NUL-terminated names.
  */
 import { ImageSymbol, imageAddress, linearBase, physLoad32, physLoad8, probeLoad64 } from "../../arch/current";
 import { LogLevel, logBegin, logByte, logDec, logEnd, logHex, logStr } from "./log";
 
-const SYMBOLS_MAGIC: u32 = 0x4d59534c;
-const SYMBOLS_HEADER: u64 = 16;
+const SYMBOLS_MAGIC: u32 = 0x314d5953;
+const SYMBOLS_HEADER: u64 = 8;
 const MAX_FRAMES: u32 = 32;
 const WORD: usize = memory.data(8, 8);
 
@@ -39,8 +39,9 @@ export function logSymbol(va: u64): void {
   const index = symbolFind(pa, <u32>(va - text));
   if (index < 0) return;
   const entry = pa + SYMBOLS_HEADER + <u64>index * 8;
+  const names = pa + SYMBOLS_HEADER + <u64>physLoad32(pa + 4) * 8;
   logStr(" ");
-  for (let at = pa + physLoad32(entry + 4); physLoad8(at) != 0; at++) logByte(physLoad8(at));
+  for (let at = names + physLoad32(entry + 4); physLoad8(at) != 0; at++) logByte(physLoad8(at));
   logStr("+");
   logHex(va - text - physLoad32(entry));
 }
@@ -52,7 +53,7 @@ export function backtraceLog(rip: u64, rbp: u64): void {
   if (rip != 0) frameLog(depth++, rip);
   while (depth < MAX_FRAMES) {
     if (frame < linearBase() || (frame & 7) != 0 || // a user's rbp ends the chain
-       probeLoad64(WORD, frame + 8) != 0) return;
+      probeLoad64(WORD, frame + 8) != 0) return;
     const caller = load<u64>(WORD);
     if (caller == 0) return;
     frameLog(depth++, caller);
