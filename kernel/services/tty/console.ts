@@ -14,11 +14,11 @@ import { logSinkSet } from "../../lib/log";
 import { uartInit, uartLogWrite } from "../driver/uart16550";
 import { currentProcess } from "../process/process";
 import { deviceMinor, deviceRegisterChar } from "../vfs/dev/device";
-import { fileOpsDefaults } from "../vfs/file";
-import { File, FileOps, Inode, OpenFlag } from "../vfs/types";
+import { fileAllocAnon, fileOpsDefaults } from "../vfs/file";
+import { File, FileOps, Inode, OpenFlag, fileOf, isErrPtr } from "../vfs/types";
 import { ptyInit } from "./pty";
 import { signalLinkInit } from "./signal-link";
-import { ttyFileInit, ttyFileOpen } from "./tty-file";
+import { TTY_FILE_OPS, ttyFileInit, ttyFileOpen } from "./tty-file";
 import { ttyOf } from "./tty";
 import { VT_COUNT, vtActiveTty, vtInit, vtLogWrite, vtTty } from "./vt";
 
@@ -142,3 +142,12 @@ function consoleLogWrite(ptr: usize, length: u32): void {
   if (STATE.logsToScreen) vtLogWrite(ptr, length);
 }
 
+/** The console as an open file for process 1, whose archive may lack /dev/console; a File or an errno as pointer. */
+export function consoleFile(): usize {
+  const tty = consoleTty();
+  if (tty == 0) return <usize>-(<i32>Errno.NODEV);
+  const made = fileAllocAnon(TTY_FILE_OPS, "/dev/console", OpenFlag.RDWR | OpenFlag.NOCTTY);
+  if (isErrPtr(made)) return made;
+  const r = ttyFileOpen(fileOf(made), ttyOf(tty));
+  return r != 0 ? <usize>r : made;
+}

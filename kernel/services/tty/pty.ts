@@ -16,7 +16,7 @@ import { pollWait } from "../../core/sync/poll-wait";
 import { waitSleep, wakeUpAll } from "../../core/sync/wait-queue";
 import { bytesCopy, wordAt32 } from "../../lib/bytes";
 import { SpinLock, spinLock, spinUnlock } from "../../lib/spinlock";
-import { deviceNumber, deviceRegisterChar } from "../vfs/dev/device";
+import { deviceNumber, deviceRegisterChar, deviceRegisterMajor } from "../vfs/dev/device";
 import { fileOpsDefaults } from "../vfs/file";
 import { bufCopyIn, bufCopyOut } from "../vfs/io-buf";
 import { File, FileOps, Inode, OpenFlag, PollEvent } from "../vfs/types";
@@ -58,11 +58,7 @@ export function ptyInit(): void {
   fileOpsDefaults(SLAVE_OPS);
   SLAVE_OPS.open = slaveOpen;
   deviceRegisterChar(PTMX_MAJOR, PTMX_MINOR, "ptmx", 0o666, MASTER_OPS);
-}
-
-/** What an open of a devpts node runs. */
-export function ptySlaveOps(): usize {
-  return changetype<usize>(SLAVE_OPS);
+  deviceRegisterMajor(PTS_MAJOR, SLAVE_OPS);
 }
 
 export function ptyRdev(index: u32): u64 {

@@ -15,10 +15,10 @@ const MAX_DEVICES: u32 = 64;
 @final @unmanaged
 export class Device {
   rdev: u64;
-  name: usize;     // a string literal: path below /dev
+  name: usize;     // a string literal: path below /dev; 0: devtmpfs shows none
   mode: u32;       // permission bits
   ops: usize;      // FileOps an open file starts with; its `open` slot is called
-  reserved: u32;
+  hasAnyMinor: u32; // 1: answers every minor of its major
 }
 
 @final @unmanaged
@@ -62,6 +62,19 @@ export function deviceRegisterChar(major: u32, minor: u32, name: string, mode: u
   TABLE.count = TABLE.count + 1;
 }
 
+/** Announces a driver of all minors of `major` (ptys); its nodes are somebody else's. */
+export function deviceRegisterMajor(major: u32, ops: FileOps): void {
+  deviceRegisterChar(major, 0, "", 0, ops);
+  const device = deviceAt(TABLE.count - 1);
+  device.name = 0;
+  device.hasAnyMinor = 1;
+}
+
+/** File operations of any character device node. */
+export function deviceFileOps(): usize {
+  return changetype<usize>(CHAR_OPS);
+}
+
 export function deviceCount(): u32 {
   return TABLE.count;
 }
@@ -73,7 +86,8 @@ export function deviceAt(index: u32): Device {
 function deviceOpen(inode: Inode, file: File): i32 {
   for (let i: u32 = 0; i < TABLE.count; i++) {
     const device = deviceAt(i);
-    if (device.rdev != inode.rdev) continue;
+    const matches = device.hasAnyMinor ? deviceMajor(device.rdev) == deviceMajor(inode.rdev) : device.rdev == inode.rdev;
+    if (!matches) continue;
     file.ops = device.ops;
     return changetype<FileOps>(device.ops).open(inode, file); // SAFETY: registered as FileOps
   }

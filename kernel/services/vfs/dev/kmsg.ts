@@ -8,11 +8,14 @@
  */
 import { Errno } from "../../../abi/errno";
 import { kfree, kmalloc } from "../../../core/mm/slab";
+import { WaitQueue, waitQueueInit, waitSleep } from "../../../core/sync/wait-queue";
+import { SpinLock, spinLock, spinUnlock } from "../../../lib/spinlock";
+import { monoNowNs } from "../../../../arch/current";
 import { byteAt, bytePut } from "../../../lib/bytes";
 import { LOG_RING_BYTES, LogLevel, logBegin, logBytes, logEnd, logRead, logWritten } from "../../../lib/log";
 import { fileOpsDefaults } from "../file";
 import { bufCopyIn, bufCopyOut } from "../io-buf";
-import { File, FileOps, Inode, PollEvent } from "../types";
+import { File, FileOps, Inode, OpenFlag, PollEvent } from "../types";
 import { SeqBuf, seqByte, seqBytes, seqDec, seqInit, seqStr } from "../proc/seq-buf";
 import { deviceRegisterChar } from "./device";
 
@@ -20,9 +23,13 @@ const MEM_MAJOR: u32 = 1;
 const LINE_MAX: u32 = 512;
 const RECORD_MAX: u32 = LINE_MAX + 64;
 const PREFIX_MAX: u32 = 40;
+const POLL_NS: u64 = 100_000_000;
+const pollLock = changetype<SpinLock>(memory.data(16));
+const pollQueue = changetype<WaitQueue>(memory.data(offsetof<WaitQueue>(), 8)); // nobody wakes it
 const KMSG_OPS = changetype<FileOps>(memory.data(offsetof<FileOps>()));
 
 export function kmsgInit(): void {
+  waitQueueInit(pollQueue);
   fileOpsDefaults(KMSG_OPS);
   KMSG_OPS.open = kmsgOpen;
   KMSG_OPS.read = kmsgRead;
@@ -62,8 +69,9 @@ function kmsgRead(file: File, bufVa: u64, count: u32, pos: u64): i64 {
 function readRecord(file: File, bufVa: u64, count: u32, line: usize): i64 {
   const oldest = logWritten() > LOG_RING_BYTES ? logWritten() - LOG_RING_BYTES : 0;
   if (file.pos < oldest) file.pos = oldest;
+  const ready = waitForLine(file);
+  if (ready != 0) return ready;
   const got = logRead(file.pos, line, LINE_MAX);
-  if (got == 0) return -(<i64>Errno.AGAIN);
   let length: u32 = 0;
   while (length < got && byteAt(line, length) != 0x0a) length++;
   const seq = changetype<SeqBuf>(line + LINE_MAX + RECORD_MAX); // SAFETY: room made by kmsgRead
@@ -73,6 +81,18 @@ function readRecord(file: File, bufVa: u64, count: u32, line: usize): i64 {
   if (bufCopyOut(bufVa, seq.ptr, seq.length) != 0) return -(<i64>Errno.FAULT);
   file.pos += <u64>length + 1;
   return seq.length;
+}
+
+/** Sleeps until there is a line at file.pos: 0, -EAGAIN or -ERESTARTSYS. */
+function waitForLine(file: File): i32 {
+  while (file.pos >= logWritten()) {
+    if (file.flags & OpenFlag.NONBLOCK) return -(<i32>Errno.AGAIN);
+    spinLock(pollLock);
+    const r = waitSleep(pollQueue, pollLock, monoNowNs() + POLL_NS);
+    spinUnlock(pollLock);
+    if (r == -(<i32>Errno.INTR)) return -(<i32>Errno.RESTARTSYS);
+  }
+  return 0;
 }
 
 /** `6,position,microseconds,-;rest of the line after "] "`. */

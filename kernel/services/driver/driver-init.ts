@@ -1,0 +1,18 @@
+/** Brings up devices and terminals, in order. After slabs, interrupts, timers, the process table and vfsInit. */
+import { consoleInit } from "../tty/console";
+import { deviceInit } from "../vfs/dev/device";
+import { devptsInit } from "../vfs/dev/devpts";
+import { devtmpfsInit } from "../vfs/dev/devtmpfs";
+import { kmsgInit } from "../vfs/dev/kmsg";
+import { memoryDevicesInit } from "../vfs/dev/memory-devices";
+import { keyboardInit } from "./i8042";
+
+export function driversInit(): void {
+  deviceInit();
+  memoryDevicesInit();
+  kmsgInit();
+  consoleInit();
+  keyboardInit(); // a machine without one is served by its serial port
+  devtmpfsInit();
+  devptsInit();
+}
