@@ -30,6 +30,7 @@ const NAMES = "kernel/services/syscall-names.gen.ts";
 const DOCS = "docs/syscalls.md";
 const HEAD = "Generated from kernel/abi/syscalls.ts by toolchain/generate.ts; do not edit.";
 const REGISTERS = 6;
+const GROUP_SHIFT = 6;
 
 /** Path (relative to the root) -> content. */
 export function generate(): Map<string, string> {
@@ -118,7 +119,8 @@ function dispatcher(rows: readonly SyscallRow[], handlers: Map<string, Handler>)
     const list = [...names].sort().map((name) => `\n  ${name},`).join("");
     return `import {${list}\n} from "${path.startsWith(".") ? path : `./${path}`}";`;
   });
-  const cases = answered.map((row) => caseLine(row, handlers.get(handlerName(row.name)) as Handler));
+  const parameters = "nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64";
+  const groups = groupsOf(answered, (row) => row.nr);
   return [
     `/** System call number -> handler. ${HEAD} */`,
     ...importLines,
@@ -130,13 +132,34 @@ function dispatcher(rows: readonly SyscallRow[], handlers: Map<string, Handler>)
     "  nr: u64, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64,",
     "): i64 {",
     "  if (nr > 0xffff) return -ENOSYS;",
-    "  switch (<u32>nr) {",
-    ...cases,
+    "  const number = <u32>nr;",
+    `  switch (number >> ${GROUP_SHIFT}) {`,
+    ...[...groups.keys()].map((group) =>
+      `    case ${group}: return syscallDispatch${group}(number, a0, a1, a2, a3, a4, a5);`),
     "    default: return -ENOSYS;",
     "  }",
     "}",
+    ...[...groups].flatMap(([group, members]) => [
+      "",
+      `function syscallDispatch${group}(${parameters}): i64 {`,
+      "  switch (nr) {",
+      ...members.map((row) => caseLine(row, handlers.get(handlerName(row.name)) as Handler)),
+      "    default: return -ENOSYS;",
+      "  }",
+      "}",
+    ]),
     "",
   ].join("\n");
+}
+
+/** Calls whose numbers share the upper bits: a switch of hundreds of cases nests deeper than wasm2c can follow. */
+function groupsOf<T>(items: readonly T[], number: (item: T) => number): Map<number, T[]> {
+  const groups = new Map<number, T[]>();
+  for (const item of items) {
+    const group = number(item) >> GROUP_SHIFT;
+    groups.set(group, [...(groups.get(group) ?? []), item]);
+  }
+  return groups;
 }
 
 function caseLine(row: SyscallRow, handler: Handler): string {
@@ -187,36 +210,42 @@ export function traceKind(kind: string): string {
 }
 
 function nameTable(rows: readonly SyscallRow[]): string {
-  const names = rows.map((row) => `    case ${row.nr}: return "${row.name}";`);
-  const kinds = new Map<string, number[]>();
-  for (const row of rows) {
-    const key = argumentsOf(row).map((argument) => traceKind(argument.kind)).join("");
-    kinds.set(key, [...(kinds.get(key) ?? []), row.nr]);
-  }
-  const kindLines = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([key, numbers]) => [
-    ...numbers.slice(0, -1).map((nr) => `    case ${nr}:`),
-    `    case ${numbers.at(-1)}: return "${key}";`,
-  ]);
+  const kindsOf = (row: SyscallRow): string =>
+    argumentsOf(row).map((argument) => traceKind(argument.kind)).join("");
   return [
     `/** Names and argument kinds of the system calls, for the tracer. ${HEAD} */`,
     "",
     "/** The call's name, or \"\" when the contract has no row for it. */",
-    "export function syscallName(nr: u32): string {",
-    "  switch (nr) {",
-    ...names,
-    "    default: return \"\";",
-    "  }",
-    "}",
+    ...stringSwitch("syscallName", rows, (row) => row.name, ""),
     "",
     "/** One letter an argument: d i32, u u32, l i64, x hexadecimal u64, s user string, o octal u32. */",
-    "export function syscallArgKinds(nr: u32): string {",
-    "  switch (nr) {",
-    ...kindLines,
-    "    default: return \"xxxxxx\";",
-    "  }",
-    "}",
+    ...stringSwitch("syscallArgKinds", rows, kindsOf, "xxxxxx"),
     "",
   ].join("\n");
+}
+
+/** A function from number to string, in groups. */
+function stringSwitch(
+  name: string, rows: readonly SyscallRow[], value: (row: SyscallRow) => string, fallback: string,
+): string[] {
+  const groups = groupsOf(rows, (row) => row.nr);
+  return [
+    `export function ${name}(nr: u32): string {`,
+    `  switch (nr >> ${GROUP_SHIFT}) {`,
+    ...[...groups.keys()].map((group) => `    case ${group}: return ${name}${group}(nr);`),
+    `    default: return "${fallback}";`,
+    "  }",
+    "}",
+    ...[...groups].flatMap(([group, members]) => [
+      "",
+      `function ${name}${group}(nr: u32): string {`,
+      "  switch (nr) {",
+      ...members.map((row) => `    case ${row.nr}: return "${value(row)}";`),
+      `    default: return "${fallback}";`,
+      "  }",
+      "}",
+    ]),
+  ];
 }
 
 // ---- Documentation ----

@@ -21,6 +21,8 @@ export const messages = {
   unknownOperation: (name: string, fn: string): string =>
     `wasm2c operation ${name} (in ${fn}) is not defined by arch/x86_64/native.h\n` +
     `  Define it there, list it in toolchain/steps/operations.ts and test it in tests/unit/toolchain.`,
+  nestedTooDeep: `wasm2c ran out of stack: some function nests too deeply, often a switch of more than 150 cases
+  Split it by the upper bits of the value, as kernel/services/syscall-dispatch.gen.ts does.`,
   floatingPoint: (fn: string): string =>
     `${fn} uses floating point; the kernel runs with the program's FPU registers live, use integers`,
   importInTable: (name: string): string =>
@@ -30,7 +32,8 @@ export const messages = {
     `the kernel reaches ${symbol}, which allocates:\n${list(chain)}\n` +
     `  No new, object literals, string concatenation or managed arrays in ring 0 (docs/style.md, rule 1).`,
   memoryGrow: "the kernel reaches memory.grow; linear memory is mapped by kernel/core/mm, never grown",
-  startCode: "the module has start code: a module-level initialiser is not a constant",
+  startCode: (code: string): string =>
+    `the module has start code: a module-level initialiser is not a constant. What it does:\n${code}`,
   override: (lines: readonly string[]): string =>
     `an @unmanaged method is overridden, which picks the callee from memory that is not ours:\n${list(lines)}`,
   undeclaredImport: (name: string): string => `import ${name} is not declared in arch/x86_64/intrinsics.ts`,

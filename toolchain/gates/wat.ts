@@ -19,7 +19,7 @@ export function moduleCheck(wat: string, wasm: string): void {
     }
   }
   if (/\bmemory\.grow\b/.test(text)) throw new BuildError(messages.memoryGrow);
-  if (/^\s*\(start /m.test(text)) throw new BuildError(messages.startCode);
+  if (/^\s*\(start /m.test(text)) throw new BuildError(messages.startCode(startCode(text)));
   importCheck(wasm);
 }
 
@@ -27,6 +27,15 @@ export function moduleCheck(wat: string, wasm: string): void {
 export function overrideCheck(debugWat: string): void {
   const lines = readFileSync(debugWat, "utf8").split("\n").filter((line) => /^ \(func \$.*@override/.test(line));
   if (lines.length > 0) throw new BuildError(messages.override(lines.map((line) => line.trim())));
+}
+
+const START_LINES = 12;
+
+/** The beginning of the start function. */
+function startCode(wat: string): string {
+  const name = /^\s*\(start (\S+?)\)/m.exec(wat)?.[1] ?? "";
+  const at = wat.indexOf(` (func ${name}`);
+  return wat.slice(at).split("\n").slice(0, START_LINES).join("\n");
 }
 
 function importCheck(wasm: string): void {

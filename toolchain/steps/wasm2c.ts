@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cachedStep } from "../cache.ts";
+import { BuildError, messages } from "../messages.ts";
 import { BUILD, ROOT } from "../paths.ts";
 import { runNode } from "../run.ts";
 import { rewriteWasm2c } from "./rewrite.ts";
@@ -41,6 +42,11 @@ export function wasmToC(wasm: string, flavour: string): TranslatedC {
 /** wasm2c's own output for a module. */
 export function wasm2cText(wasm: string): string {
   const output = wasm.replace(/\.wasm$/, ".w2c.c");
-  runNode([WASM2C, "--enable-threads", "-n", "kernel", wasm, "-o", output]);
+  try {
+    runNode([WASM2C, "--enable-threads", "-n", "kernel", wasm, "-o", output]);
+  } catch (error) {
+    const isTooDeep = error instanceof BuildError && /RuntimeError: (?:memory access out of bounds|unreachable)/.test(error.message);
+    throw isTooDeep ? new BuildError(messages.nestedTooDeep) : error;
+  }
   return readFileSync(output, "utf8");
 }
