@@ -12,12 +12,16 @@ import { serialEarlyInit, serialEarlyPut } from "../arch/x86_64/serial-early";
 import { TIMEKEEPER, monoNowNs, timerCalibrate, timerInitCpu } from "../arch/x86_64/timer";
 import { TRAP_HOOKS, trapDispatch, trapInit } from "../arch/x86_64/trap";
 import { trapFrameOf } from "../arch/x86_64/trap-frame";
-import { idleWait, rdtsc } from "../arch/current";
+import { rdtsc } from "../arch/current";
 import { bootStop } from "./boot-stop";
 import { crashIfAsked } from "./crash";
 import { memoryInit } from "./core/mm/memory-init";
 import { MAX_CPUS, thisCpu } from "./core/sched/cpu";
 import { cpuDevicesInit, cpuEnter, cpuRecordInit, cpuTablesInit, cpusStart } from "./core/sched/cpu-start";
+import { threadBegin } from "./core/sched/sched";
+import { schedBoot, schedRun } from "./core/sched/sched-boot";
+import { schedSelftestStart } from "./core/sched/sched-selftest";
+import { taskOf } from "./core/sched/task";
 import { LogLevel, logBegin, logCString, logConsoleLevelSet, logEnd, logInfo, logInit, logKeyDec, logStr } from "./lib/log";
 import { panicFrame } from "./lib/panic";
 
@@ -28,9 +32,11 @@ export function kernelMain(magic: u32, infoPa: u64): void {
   memoryInit();
   bootStackGuard();
   devicesInit();
+  schedBoot();
   cpusStart(<u32>max<i32>(1, cmdlineInt("maxcpus", <i32>MAX_CPUS)));
   crashIfAsked();
-  for (;;) idleWait();
+  if (cmdlineHas("selftest=sched")) schedSelftestStart();
+  schedRun();
 }
 
 /** Output, exceptions: from here on a bug says what it is. */
@@ -80,7 +86,7 @@ function devicesInit(): void {
 /** First TypeScript of any other processor, on a kernel stack of its own. */
 export function apMain(cpu: u32): void {
   cpuEnter(cpu);
-  for (;;) idleWait();
+  schedRun();
 }
 
 /** Every exception and interrupt. */
@@ -94,7 +100,9 @@ export function syscallEntry(frame: usize): u32 {
 }
 
 /** First run of a new kernel stack. */
-export function threadStart(): void {}
+export function threadStart(): void {
+  threadBegin();
+}
 
 function logLevelDefault(): i32 {
   return cmdlineHas("quiet") ? LogLevel.WARN : cmdlineHas("debug") ? LogLevel.DEBUG : LogLevel.INFO;
@@ -103,7 +111,7 @@ function logLevelDefault(): i32 {
 /** CPU and thread of a log line, as logInit wants them. */
 function logWhere(): u32 {
   const cpu = thisCpu();
-  return cpu.id << 24;
+  return cpu.id << 24 | (cpu.current != 0 ? taskOf(cpu.current).tid : 0);
 }
 
 function logToSerial(ptr: usize, length: u32): void {

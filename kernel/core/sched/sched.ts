@@ -168,7 +168,9 @@ export function taskStart(task: Task): void {
 
 /** A point where no spinlock is held in a long kernel path: takes pending interrupts, gives way when asked. */
 export function schedYieldPoint(): void {
+  thisCpu().irqDepth = 1; // a tick in here finds the kernel, not the program
   irqWindow();
+  thisCpu().irqDepth = 0;
   if (atomic.load<u32>(changetype<usize>(currentTask())) & TaskWork.RESCHED) schedule();
 }
 
