@@ -80,7 +80,7 @@ function interruptDispatch(vector: u32): void {
   store<u32>(COUNTS + (vector << 2), load<u32>(COUNTS + (vector << 2)) + 1);
   const handler = atomic.load<u32>(HANDLERS + (vector << 2));
   if (vector != Vector.SPURIOUS) apicEoi(); // edge lines and messages: what comes during the handler must be kept
-  if (handler != 0) call_indirect<void>(handler, vector);
+  if (handler != 0) changetype<(vector: u32) => void>(handler)(vector); // SAFETY: irqRegister stored it
 }
 
 function pageFaultDispatch(frame: TrapFrame): void {

@@ -198,7 +198,8 @@ export function threadBegin(): void {
   switchDone();
   const task = currentTask();
   if (task.startFn == 0) return; // a user task: the entry leaves through its frame
-  call_indirect<void>(task.startFn, task.startArg);
+  const start = changetype<(arg: u32) => void>(task.startFn); // SAFETY: taskCreateKernel stored a function here
+  start(task.startArg);
   taskExitSwitch();
 }
 

@@ -120,7 +120,7 @@ export class Task {
   systemTicks: u32;    // and in the kernel
   fpuCpu: u32;         // 1 + CPU whose registers still hold its FPU state, 0: none
   sleepTimedOut: u32;  // 1 when the sleep's timer fired
-  startFn: u32;        // kernel thread: function index it runs
+  startFn: u32;        // kernel thread: the function it runs (a reference, 0 for user tasks)
   startArg: u32;
   futexKey0: u64;      // what it waits for (futex.ts, bucket lock)
   futexKey1: u64;
