@@ -7,6 +7,4 @@ export { apicSendIpi, Vector } from "./x86_64/apic";
 export { fpuAreaBytes, fpuAreaInit, fpuFeatureMask } from "./x86_64/fpu";
 export { Exception } from "./x86_64/idt";
 export { powerHalt, powerOff, powerReboot } from "./x86_64/power";
-export { fpuAreaBytes, fpuAreaInit } from "./x86_64/fpu";
 export { irqRegister } from "./x86_64/trap";
-export { powerOff } from "./x86_64/power";
