@@ -1,12 +1,148 @@
-/** Super blocks and file-system types. */
-import { SuperBlock } from "./types";
+/**
+ * Super blocks and file-system types.
+ *
+ * Invariants  B1  a super block lives as long as a mount of it; its root dentry holds one reference of its own.
+ * Locking     the type table is filled at boot only. refs: atomic.
+ */
+import { Errno } from "../../abi/errno";
+import { kfree, kzalloc } from "../../core/mm/slab";
+import { SuperBlock, dentryOf, inodeOf, superOf } from "./types";
+import { dcachePrune, dentryAlloc, dentryPut } from "./dcache";
+import { inodePut } from "./inode";
+import { bytesAre } from "./name";
 
-/** A new super block with its own st_dev and one reference; null when memory is full. */
-export function superAlloc(typeName: string, magic: u32): SuperBlock | null { unreachable(); return null; }
+/** What statfs(2) answers; superStatfs fills it. */
+@final @unmanaged
+export class StatfsInfo {
+  blocks: u64;
+  blocksFree: u64;
+  files: u64;
+  filesFree: u64;
+}
+
+/**
+ * What a mounted file system does as a whole; a slot is never null.
+ *
+ *   slot     may sleep  does
+ *   statfs   no         fills `info`, which is zeroed
+ *   remount  yes        new option string; 0 or -errno
+ *   sync     yes        writes back; 0 or -errno
+ *   release  yes        the last mount is gone, no inode is left: frees sb.data
+ */
+@final @unmanaged
+export class SuperOps {
+  statfs: (sb: SuperBlock, info: StatfsInfo) => void;
+  remount: (sb: SuperBlock, options: usize) => i32;
+  sync: (sb: SuperBlock) => i32;
+  release: (sb: SuperBlock) => void;
+}
+
+@final @unmanaged
+class FsType {
+  name: usize;   // a string
+  isNoDev: u32;  // always 1: no block-backed type has registered yet
+  mount: (source: usize, flags: u32, options: usize) => usize;
+}
+const FS_TYPE_MAX: u32 = 16;
+const FS_TYPES: usize = memory.data(16 * offsetof<FsType>(), 8);
+const SUPER_OPS_NONE = changetype<SuperOps>(memory.data(offsetof<SuperOps>()));
+/** [0] types registered, [1] next anonymous st_dev minor. */
+const SUPER_COUNTS: usize = memory.data(8, 4);
+
+function noneStatfs(sb: SuperBlock, info: StatfsInfo): void {}
+function noneRemount(sb: SuperBlock, options: usize): i32 { return 0; }
+function noneSync(sb: SuperBlock): i32 { return 0; }
+function noneRelease(sb: SuperBlock): void {}
+
+/** Fills every slot with "nothing to do"; then set what you have. */
+export function superOpsDefaults(ops: SuperOps): void {
+  ops.statfs = noneStatfs;
+  ops.remount = noneRemount;
+  ops.sync = noneSync;
+  ops.release = noneRelease;
+}
+
+export function superInit(): void {
+  superOpsDefaults(SUPER_OPS_NONE);
+}
+
+/** SAFETY: set by superAlloc or its owner. */
+export function superOpsOf(sb: SuperBlock): SuperOps { return changetype<SuperOps>(sb.ops); }
+
+function fsTypeAt(i: u32): FsType {
+  return changetype<FsType>(FS_TYPES + i * offsetof<FsType>()); // SAFETY: i < FS_TYPE_MAX
+}
+
 /**
  * Makes a file system mountable. `mount` gets the source and option strings (linear, NUL-terminated, never 0) and the
  * MS_* flags; it returns a SuperBlock with `root` set (superRootSet) and one reference, or an errno as pointer.
  */
-export function fsTypeRegister(name: string, mount: (source: usize, flags: u32, options: usize) => usize): void { unreachable(); }
+export function fsTypeRegister(name: string, mount: (source: usize, flags: u32, options: usize) => usize): void {
+  const count = load<u32>(SUPER_COUNTS);
+  assert(count < FS_TYPE_MAX);
+  fsTypeAt(count).name = changetype<usize>(name);
+  fsTypeAt(count).isNoDev = 1;
+  fsTypeAt(count).mount = mount;
+  store<u32>(SUPER_COUNTS, count + 1);
+}
+
+/** Registered types; fsTypeName(i) names them (for /proc/filesystems). */
+export function fsTypeCount(): u32 { return load<u32>(SUPER_COUNTS); }
+export function fsTypeName(i: u32): string { return changetype<string>(fsTypeAt(i).name); } // SAFETY: set by fsTypeRegister
+
+/** Mounts a new super block of the type named by NUL-terminated `name`; an errno as pointer, ENODEV when unknown. */
+export function fsTypeMount(name: usize, source: usize, flags: u32, options: usize): usize {
+  for (let i: u32 = 0; i < load<u32>(SUPER_COUNTS); i++) {
+    if (bytesAre(name, fsTypeName(i))) return fsTypeAt(i).mount(source, flags, options);
+  }
+  return <usize>-(<i32>Errno.NODEV);
+}
+
+/** A new super block with its own st_dev and one reference; null when memory is full. */
+export function superAlloc(typeName: string, magic: u32): SuperBlock | null {
+  const ptr = kzalloc(offsetof<SuperBlock>());
+  if (!ptr) return null;
+  const sb = superOf(ptr);
+  sb.typeName = changetype<usize>(typeName);
+  sb.ops = changetype<usize>(SUPER_OPS_NONE);
+  sb.magic = magic;
+  sb.refs = 1;
+  sb.nextIno = 1;
+  sb.blockSize = 4096;
+  sb.maxBytes = 0x7fffffffffffffff;
+  const minor = atomic.add<u32>(SUPER_COUNTS, 1, 4) + 1;
+  sb.dev = <u64>(minor & 0xff) | (<u64>(minor & ~0xff) << 12);
+  return sb;
+}
+
 /** Makes the root dentry of `sb` from its root inode (consumes the caller's inode reference). 0 or -errno. */
-export function superRootSet(sb: SuperBlock, rootInode: usize): i32 { unreachable(); return 0; }
+export function superRootSet(sb: SuperBlock, rootInode: usize): i32 {
+  const slash: u32 = 0x2f;
+  store<u32>(ROOT_NAME, slash);
+  const root = dentryAlloc(0, changetype<usize>(sb), 0, ROOT_NAME, 1);
+  if (!root) {
+    inodePut(inodeOf(rootInode));
+    return -(<i32>Errno.NOMEM);
+  }
+  root.inode = rootInode;
+  sb.root = changetype<usize>(root);
+  return 0;
+}
+const ROOT_NAME: usize = memory.data(16, 8);
+
+export function superGet(sb: SuperBlock): SuperBlock {
+  atomic.add<u32>(changetype<usize>(sb), 1, offsetof<SuperBlock>("refs"));
+  return sb;
+}
+
+/** Drops one reference; the last one forgets every cached name and frees the super block. */
+export function superPut(sb: SuperBlock): void {
+  if (atomic.sub<u32>(changetype<usize>(sb), 1, offsetof<SuperBlock>("refs")) != 1) return;
+  if (sb.root) {
+    const root = dentryOf(sb.root);
+    dcachePrune(root);
+    dentryPut(root);
+  }
+  superOpsOf(sb).release(sb);
+  kfree(changetype<usize>(sb));
+}

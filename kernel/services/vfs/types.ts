@@ -112,6 +112,8 @@ export class Mount {
   id: u32;
   sourcePtr: usize;   // NUL-terminated device name, for /proc/mounts
   listNode: u64;      // ListNode by value: all mounts, in order
+  childHead: u64;     // ListNode by value: mounts on top of dentries of this one
+  siblingNode: u64;   // ListNode by value
 }
 
 /** An open file description. */
@@ -137,9 +139,11 @@ export class File {
   ownerSignal: u32;
   epollItems: u32;
   seals: u32;
+  name: u32;         // a string: what /proc/PID/fd shows of an anonymous file
 }
 
-export const enum FileRight { READ = 1, WRITE = 2, EXEC = 4, SEEKABLE = 8, PATH_ONLY = 16, STREAM = 32 }
+/** WRITER and DENIES count in Inode.writeDeny; STREAM has no position. */
+export const enum FileRight { READ = 1, WRITE = 2, EXEC = 4, SEEKABLE = 8, PATH_ONLY = 16, STREAM = 32, WRITER = 64, DENIES = 128 }
 
 /** Events of poll(2). */
 export const enum PollEvent { IN = 1, PRI = 2, OUT = 4, ERR = 8, HUP = 16, NVAL = 32, RDNORM = 64, RDBAND = 128, WRNORM = 256, WRBAND = 512, RDHUP = 0x2000 }
