@@ -25,6 +25,7 @@ export const enum DentryFlag {
   REFERENCED = 4,  // used again since it came to the LRU
   UNLINKED = 8,    // its name was removed: " (deleted)"
   REVALIDATE = 16, // ask ops.revalidate before believing it
+  NAMELESS = 32,   // of an anonymous inode: "pipe"
 }
 
 /** Names up to this long live in the dentry. */
