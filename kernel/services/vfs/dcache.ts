@@ -126,7 +126,7 @@ export function dentryGet(d: Dentry): Dentry {
 /** Drops one reference. The last one leaves a hashed dentry in the cache and frees any other. */
 export function dentryPut(d: Dentry): void {
   let at = d;
-  for (;;) {
+  while (true) {
     if (dentryDrop(at)) return;
     const parent = at.parent;
     const isRoot = parent == changetype<usize>(at);
@@ -318,7 +318,7 @@ function firstLeafLocked(d: Dentry): Dentry {
 
 /** True when `d` is `ancestor` or lies below it. */
 export function dentryIsBelowLocked(d: usize, ancestor: usize): bool {
-  for (;;) {
+  while (true) {
     if (d == ancestor) return true;
     const parent = dentryOf(d).parent;
     if (parent == d) return false;

@@ -96,7 +96,7 @@ export function fdTableNew(): FdTable | null {
 /** A copy sharing the open files (fork), or null. */
 export function fdTableClone(table: FdTable): FdTable | null {
   // The source may grow between the two looks when threads share it: then take the larger size.
-  for (;;) {
+  while (true) {
     const capacity = table.capacity;
     const copy = tableAlloc(capacity);
     if (!copy) return null;
@@ -224,7 +224,7 @@ export function fdInstall(file: File, cloexec: bool): i32 {
 export function fdInstallFrom(file: File, cloexec: bool, from: u32): i32 {
   const table = fdTableNow();
   const limit = fdLimit();
-  for (;;) {
+  while (true) {
     spinLock(lockOfTable(table));
     const fd = lowestFreeLocked(table, max<u32>(from, table.nextFree));
     if (fd >= limit) {

@@ -15,6 +15,7 @@ function noneMmap(file: File, prot: u32, flags: u32): i32 { return -(<i32>Errno.
 function noneOpen(inode: Inode, file: File): i32 { return 0; }
 function noneRelease(file: File): void {}
 function noneFsync(file: File): i32 { return -(<i32>Errno.INVAL); }
+function noneMmapPage(file: File, index: u64, forWrite: u32): i32 { return -(<i32>Errno.FAULT); }
 function noneSeek(file: File, offset: i64, whence: u32): i64 { return -(<i64>Errno.SPIPE); }
 
 /** Fills every slot with the answer of a file that cannot do it (EINVAL, ENOTTY, ESPIPE for seek…); then set what you have. */
@@ -29,4 +30,5 @@ export function fileOpsDefaults(ops: FileOps): void {
   ops.release = noneRelease;
   ops.fsync = noneFsync;
   ops.seek = noneSeek;
+  ops.mmapPage = noneMmapPage;
 }

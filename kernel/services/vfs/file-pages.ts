@@ -6,7 +6,7 @@
  *
  * Locking  writers hold Inode.lock (the VFS takes it). Readers hold nothing but a frame reference while they copy.
  */
-import { physStore8, physZero } from "../../../arch/current";
+import { physCopy, physStore8, physZero } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { framePut, pfnToPa } from "../../core/mm/frame";
 import { pageAlloc } from "../../core/mm/buddy";
@@ -79,7 +79,7 @@ export function pagesWrite(file: File, bufVa: u64, count: u32, pos: u64): i64 {
 
 /** Writes into one page: bytes copied (fewer than `chunk` when the buffer faults), or -errno. */
 function pageWrite(inode: Inode, index: u64, offset: u32, bufVa: u64, chunk: u32): i32 {
-  for (;;) {
+  while (true) {
     const known = pageCacheFind(inode, index);
     if (known) {
       const left = bufToPhys(pfnToPa(known) + offset, bufVa, chunk);
@@ -199,4 +199,32 @@ function holeFrom(inode: Inode, offset: i64, size: i64): i64 {
 /** FileOps.mmap: the rights were checked, and every page inside the file can be had. */
 export function pagesMmap(file: File, prot: u32, flags: u32): i32 {
   return file.mode & FileRight.PATH_ONLY ? -(<i32>Errno.BADF) : 0;
+}
+
+/** FileOps.mmapPage: a page of the cache, holes filled with zeros; EFAULT beyond the end. */
+export function pagesMmapPage(file: File, index: u64, forWrite: u32): i32 {
+  const inode = inodeOf(file.inode);
+  if (index >= (inode.size + PAGE_SIZE - 1) >> 12) return -(<i32>Errno.FAULT);
+  return pageCacheGet(inode, index, true);
+}
+
+/** Makes physical memory [pa, pa + size) the contents of an empty or shorter file (the initramfs). False when memory is full. */
+export function pagesLoad(inode: Inode, pa: u64, size: u64): bool {
+  for (let at: u64 = 0; at < size; at += PAGE_SIZE) {
+    const chunk = <u32>min<u64>(PAGE_SIZE, size - at);
+    const pfn = pageAlloc();
+    if (!pfn) return false;
+    if (chunk < PAGE_SIZE) physZero(pfnToPa(pfn), PAGE_SIZE);
+    physCopy(pfnToPa(pfn), pa + at, chunk);
+    const r = pageCacheInsert(inode, at >> 12, pfn);
+    if (r == 1) continue;
+    framePut(pfn);
+    if (r < 0) return false;
+    // A second copy of the same file: it overwrites the first.
+    const known = pageCacheFind(inode, at >> 12);
+    physCopy(pfnToPa(known), pa + at, chunk);
+    framePut(known);
+  }
+  if (inode.size < size) inode.size = size;
+  return true;
 }

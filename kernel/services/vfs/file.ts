@@ -99,7 +99,7 @@ export function fileRightsDrop(file: File, inode: Inode): void {
 /** Counts `file` as a writer (delta 1) or an executor (delta -1) of `inode`; -ETXTBSY while the other kind is there (O2). */
 export function fileRightsTake(file: File, inode: Inode, delta: i32): i32 {
   const counter = changetype<usize>(inode) + offsetof<Inode>("writeDeny");
-  for (;;) {
+  while (true) {
     const now = atomic.load<i32>(counter);
     if (delta > 0 ? now < 0 : now > 0) return -(<i32>Errno.TXTBSY);
     if (atomic.cmpxchg<i32>(counter, now, now + delta) == now) break;

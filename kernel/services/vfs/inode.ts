@@ -105,7 +105,9 @@ export function inodeTouchChanged(inode: Inode): void {
 const NONE_PERM: i32 = -(<i32>Errno.PERM);
 
 function noneLookup(dir: Inode, name: usize, length: u32): usize { return <usize>-(<i32>Errno.NOTDIR); }
-function noneCreate(dir: Inode, name: usize, length: u32, mode: u32, rdev: u64): usize { return <usize>NONE_PERM; }
+function noneCreate(dir: Inode, name: usize, length: u32, mode: u32, rdev: u64): usize {
+  return <usize>(length ? NONE_PERM : -(<i32>Errno.OPNOTSUPP));
+}
 function noneSymlink(dir: Inode, name: usize, length: u32, target: usize, n: u32): usize { return <usize>NONE_PERM; }
 function noneLink(dir: Inode, name: usize, length: u32, inode: Inode): i32 { return NONE_PERM; }
 function noneRename(

@@ -34,7 +34,7 @@ function zeroBytes(word: u64): u64 {
 export function componentScan(ptr: usize): u64 {
   let h: u64 = 0;
   let length: u32 = 0;
-  for (;;) {
+  while (true) {
     const word = load<u64>(ptr + length);
     const ends = zeroBytes(word) | zeroBytes(word ^ SLASHES);
     if (ends) {

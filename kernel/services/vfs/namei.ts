@@ -111,7 +111,7 @@ function pathBytesLocked(path: Path, ptr: usize, max: u32): i32 {
   let at = end;
   let mount = path.mount;
   let d = path.dentry;
-  for (;;) {
+  while (true) {
     if (d == fs.rootDentry && mount == fs.rootMount) break;
     if (d == mountOf(mount).root) {
       if (!mountOf(mount).parent) break;

@@ -146,7 +146,7 @@ function superUncharge(sb: usize, count: u32): void {
 
 /** The pfn of page `index` with one extra frame reference; absent: a zeroed one when `create`, else 0; or -errno. */
 export function pageCacheGet(inode: Inode, index: u64, create: bool): i32 {
-  for (;;) {
+  while (true) {
     const known = pageCacheFind(inode, index);
     if (known || !create) return <i32>known;
     const fresh = pageAllocZeroed();

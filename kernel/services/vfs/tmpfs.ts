@@ -19,7 +19,7 @@ import { inodeOwnerInit, credNow } from "./credentials";
 import { fileAllocInode, anonSuper } from "./file";
 import { StatfsInfo, SuperOps, superAlloc, superOpsDefaults, superPut, superRootSet } from "./super-block";
 import { TmpDir, tmpDirAdd, tmpDirFind, tmpDirFree, tmpDirNew, tmpDirOf, tmpDirRemove, tmpDirSlot, tmpEntryName, tmpEntryOf } from "./tmpfs-dir";
-import { pagesMmap, pagesRead, pagesSeek, pagesTruncate, pagesWrite } from "./file-pages";
+import { pagesMmap, pagesMmapPage, pagesRead, pagesSeek, pagesTruncate, pagesWrite } from "./file-pages";
 import { pageCacheTruncate } from "./page-cache";
 import { dirEmit, dirEmitDots } from "./dir-emit";
 import { TmpOptions, tmpOptionsParse } from "./tmpfs-options";
@@ -65,6 +65,7 @@ export function tmpfsInit(): void {
   TMP_FILE_OPS.read = pagesRead;
   TMP_FILE_OPS.write = pagesWrite;
   TMP_FILE_OPS.mmap = pagesMmap;
+  TMP_FILE_OPS.mmapPage = pagesMmapPage;
   TMP_FILE_OPS.fsync = tmpFsync;
   TMP_FILE_OPS.seek = pagesSeek;
   superOpsDefaults(TMP_SUPER_OPS);
@@ -166,6 +167,10 @@ function tmpCreate(dir: Inode, name: usize, length: u32, mode: u32, rdev: u64): 
   if (isErrPtr(made)) return made;
   const inode = inodeOf(made);
   inode.rdev = rdev;
+  if (!length) { // O_TMPFILE
+    inode.nlink = 0;
+    return made;
+  }
   const r = tmpAttach(dir, name, length, inode);
   if (r < 0) {
     inodePut(inode);

@@ -157,8 +157,8 @@ export const enum PollEvent { IN = 1, PRI = 2, OUT = 4, ERR = 8, HUP = 16, NVAL 
  *   readdir  yes        0; emits entries through dirEmit(cursor…) and advances file.pos
  *   poll     no         PollEvent bits ready now; first calls pollWait(table, waitQueue) for each queue when table != 0
  *   ioctl    yes        >= 0 or -errno (ENOTTY when unknown)
- *   mmap     no         0 or -errno; checks only: pages come from the inode's page cache, or slot `mmapPage`
- *   open     yes        0 or -errno; may replace file.ops/private
+ *   mmap     no         FileMmap (kernel/core/mm/mm-hooks.ts: PAGES, ANON or IO) or -errno; pages come from slot mmapPage
+ *   open     yes        0 or -errno; may replace file.ops and file.data
  *   release  yes        nothing: last reference is gone
  *   fsync    yes        0 or -errno
  *   seek     no         new position or -errno
@@ -175,6 +175,8 @@ export class FileOps {
   release: (file: File) => void;
   fsync: (file: File) => i32;
   seek: (file: File, offset: i64, whence: u32) => i64;
+  /** Page `index` for a mapping: its pfn with one reference (beyond RAM for FileMmap.IO), or -errno. May sleep. */
+  mmapPage: (file: File, index: u64, forWrite: u32) => i32;
 }
 
 /**
@@ -185,7 +187,10 @@ export class FileOps {
 export class InodeOps {
   /** Finds `name`: an Inode with one reference for the caller, 0 when absent, or an errno (isErrPtr). */
   lookup: (dir: Inode, name: usize, length: u32) => usize;
-  /** Makes a node of `mode` (regular, fifo, chr, blk, socket, dir); the new Inode (one reference) or an errno as pointer. */
+  /**
+   * Makes a node of `mode` (regular, fifo, chr, blk, socket, dir); the new Inode (one reference) or an errno as pointer.
+   * Length 0 (O_TMPFILE) makes a nameless regular file with nlink 0, or answers EOPNOTSUPP.
+   */
   create: (dir: Inode, name: usize, length: u32, mode: u32, rdev: u64) => usize;
   symlink: (dir: Inode, name: usize, length: u32, target: usize, targetLength: u32) => usize;
   link: (dir: Inode, name: usize, length: u32, inode: Inode) => i32;

@@ -177,7 +177,7 @@ export function inodeIsLink(inode: Inode): bool {
 }
 
 function walkLoopLocked(w: Walk): i32 {
-  for (;;) {
+  while (true) {
     let p = w.name;
     while (load<u8>(p) == 0x2f) p++;
     if (!load<u8>(p)) return walkAtEndLocked(w);
@@ -236,7 +236,7 @@ function walkAtEndLocked(w: Walk): i32 {
 
 /** "..": up, and out of mounts, but never above the root. */
 function walkUpLocked(w: Walk): i32 {
-  for (;;) {
+  while (true) {
     if (w.dentry == w.rootDentry && w.mount == w.rootMount) {
       return w.flags & WalkFlag.BENEATH ? -(<i32>Errno.XDEV) : 0;
     }
