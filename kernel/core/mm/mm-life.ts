@@ -5,7 +5,7 @@
  */
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { Rank } from "../../lib/lock-rank";
-import { ListNode, listAppend, listInit, listNodeAt, listRemove } from "../../lib/list";
+import { ListNode, listAppend, listInit, listNodeAt, listRemove, listSame, ownerOf } from "../../lib/list";
 import { gatherBegin, gatherEndDead, rangeZap } from "./gather";
 import { USER_TOP } from "./layout";
 import { mmLockInit } from "./mm-lock";
@@ -68,4 +68,33 @@ export function mmPut(mm: AddressSpace): void {
   vmaChainFree(mm.first);
   rootFree(mm.rootPa);
   slabFree(CACHE, changetype<usize>(mm));
+}
+
+/** A reference to `mm`, unless its last one is gone already. */
+function mmTryGet(mm: AddressSpace): bool {
+  let refs = atomic.load<u32>(changetype<usize>(mm));
+  while (refs) {
+    const found = atomic.cmpxchg<u32>(changetype<usize>(mm), refs, refs + 1);
+    if (found == refs) return true;
+    refs = found;
+  }
+  return false;
+}
+
+/**
+ * Walks all address spaces: the one after `mm` (null: the first) with a reference, or null at the end. The reference
+ * to `mm` is dropped.
+ */
+export function mmNext(mm: AddressSpace | null): AddressSpace | null {
+  spinLock(MM_LIST_LOCK);
+  let node = mm ? nodeOf(mm).next : MM_LIST.next;
+  let found: AddressSpace | null = null;
+  while (!found && !listSame(node, MM_LIST)) {
+    const candidate = ownerOf<AddressSpace>(node, offsetof<AddressSpace>("allNode"));
+    if (mmTryGet(candidate)) found = candidate;
+    node = node.next;
+  }
+  spinUnlock(MM_LIST_LOCK);
+  if (mm) mmPut(mm);
+  return found;
 }
