@@ -59,7 +59,7 @@ sh -c '(sleep 0.3; cut -d" " -f4 /proc/self/stat >o) &'; sleep 0.8; cat o
 ### exhausted descriptors
 sh -c 'ulimit -n 10; for i in 3 4 5 6 7 8 9; do eval "exec $i</dev/null" || exit 1; done; echo full'
 ### renice
-renice -n 3 -p $ >/dev/null; cut -d' ' -f19 /proc/$/stat
+renice -n 3 -p $$ >/dev/null; cut -d" " -f19 /proc/$$/stat
 #= 3
 ### cpu time limit
 sh -c 'ulimit -t 1; while :; do :; done' 2>/dev/null; echo $?
