@@ -148,27 +148,25 @@ function processTeardown(process: Process, mm: u32): void {
   if (isReaped) processPut(process);
 }
 
-/** Files, directories, memory (X2). */
+/** Files, directories, memory (X2). procfs takes its references under processLock: clear there, drop afterwards. */
 function processResourcesPut(process: Process, mm: u32): void {
+  spinLock(processLock);
+  const files = process.files;
+  const fs = process.fs;
+  const exeFile = process.exeFile;
+  process.mm = 0;
+  process.files = 0;
+  process.fs = 0;
+  process.exeFile = 0;
+  spinUnlock(processLock);
   if (mm != 0) {
     process.maxRssPages = max<u64>(process.maxRssPages, mmOf(mm).peakRss);
-    process.mm = 0;
     mmPut(mmOf(mm));
   }
   vforkRelease(process);
-  if (process.files != 0) {
-    const files = process.files;
-    fdTablePut(fdTableOf(files));
-    process.files = 0;
-  }
-  if (process.fs != 0) {
-    fsContextPut(fsContextOf(process.fs));
-    process.fs = 0;
-  }
-  if (process.exeFile != 0) {
-    filePut(fileOf(process.exeFile));
-    process.exeFile = 0;
-  }
+  if (files != 0) fdTablePut(fdTableOf(files));
+  if (fs != 0) fsContextPut(fsContextOf(fs));
+  if (exeFile != 0) filePut(fileOf(exeFile));
 }
 
 /** The memory that a vfork parent lent is no longer in use: the parent may go on. */

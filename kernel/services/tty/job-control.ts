@@ -2,8 +2,10 @@
  * Job control: controlling terminals, foreground groups, background access.
  *
  * Invariants  J1  a terminal controls at most one session, and a session has at most one terminal.
- * Locking     Tty.lock guards sid and pgrp. Process.ctty of a session's members follows the leader's and is changed by
- *             the process itself or, on hang-up, under processLock by ttyForgetSession's walker.
+ *             J2  Process.ctty != 0 only in members of the session that the terminal controls; it is no reference: a
+ *                 terminal that goes away (ttyHangup) is forgotten by its session first.
+ * Locking     Tty.lock guards sid and pgrp. Process.ctty is set by the session leader itself, copied by fork and
+ *             cleared under processLock (forgetSession).
  * Spec        POSIX.1-2017 11.1.3, 11.1.4; Linux tty_jobctrl.c.
  */
 import { Errno } from "../../abi/errno";
@@ -12,7 +14,7 @@ import { wakeUpAll } from "../../core/sync/wait-queue";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { Process, currentProcess } from "../process/process";
 import { TTY_SIGNALS } from "./signal-hook";
-import { Tty, TtyFlag, ttyLock, ttyMasterWait, ttyOf, ttyPut, ttyGet, ttyReadWait, ttyWriteWait } from "./tty";
+import { Tty, TtyFlag, ttyLock, ttyMasterWait, ttyOf, ttyReadWait, ttyWriteWait } from "./tty";
 
 /** May the running process go on using its terminal? 0, -EIO or -ERESTARTSYS after signalling its own group. */
 export function ttyCheckBackground(tty: Tty, signal: u32): i32 {
@@ -36,7 +38,7 @@ export function ttyAdoptOnOpen(tty: Tty): void {
 function adoptLocked(tty: Tty, process: Process): void {
   tty.sid = process.sid;
   tty.pgrp = process.pgid;
-  process.ctty = <u32>changetype<usize>(ttyGet(tty));
+  process.ctty = <u32>changetype<usize>(tty);
 }
 
 /** TIOCSCTTY: `steal` (by root) takes the terminal from another session. */
@@ -61,7 +63,6 @@ export function ttyDisassociate(process: Process): void {
   if (process.ctty == 0) return;
   if (process.sid != process.pid) {
     process.ctty = 0;
-    ttyPut(tty);
     return;
   }
   const pgrp = tty.pgrp;
@@ -74,20 +75,6 @@ export function ttyDisassociate(process: Process): void {
   tty.pgrp = 0;
   spinUnlock(ttyLock(tty));
   TTY_SIGNALS.forgetSession(process.sid);
-}
-
-/** fork: the child shares the terminal of its parent. */
-export function ttyInherit(parent: Process, child: Process): void {
-  child.ctty = parent.ctty;
-  if (child.ctty != 0) ttyGet(ttyOf(child.ctty));
-}
-
-/** setsid, or the end of a process: it lets go of its terminal without touching the session. */
-export function ttyRelease(process: Process): void {
-  if (process.ctty == 0) return;
-  const tty = ttyOf(process.ctty);
-  process.ctty = 0;
-  ttyPut(tty);
 }
 
 /** TIOCSPGRP. */

@@ -6,7 +6,7 @@
  *   isHeld          no                     the running task ignores or blocks the signal
  *   isOrphaned      no                     no member of the group has a parent elsewhere in the session (POSIX: orphaned)
  *   groupInSession  no                     some process of the session is in the group
- *   forgetSession   no                     calls ttyRelease for every process of the session
+ *   forgetSession   no                     clears Process.ctty of every process of the session
  *   sessionLeader   no                     signals the leader of a session
  */
 @final @unmanaged
