@@ -1,0 +1,61 @@
+/** Runs the cost program on one kernel: counts under icount, and wall time under plain TCG. */
+
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { withVm, type Vm, type VmOptions } from "../../qemu/harness.ts";
+import { archive, file } from "../../toolchain/cpio.ts";
+import { userlandEntries } from "../../toolchain/userland.ts";
+
+export interface Measurements {
+  /** Instructions for one operation, by row name. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** Nanoseconds of the emulator's time for one operation, by row name. */
+  readonly wallNs: ReadonlyMap<string, number>;
+  /** From the start of QEMU to the prompt. */
+  readonly bootMs: number;
+  /** Memory in use at the prompt. */
+  readonly usedKiB: number;
+}
+
+const INITRD = "build/bench/initramfs.cpio";
+const PROGRAM = "build/bench/costs";
+const PROGRAM_MS = 400_000;
+const BOOT_MS = 120_000;
+/** Boots whose median time to the prompt is told. */
+const BOOTS = 3;
+
+/** The root archive with the cost program in it. */
+export function prepare(): void {
+  mkdirSync("build/bench", { recursive: true });
+  execFileSync("gcc", ["-O2", "-static", "-o", PROGRAM, "tests/bench/costs.c"]);
+  writeFileSync(INITRD, archive([...userlandEntries(), file("bin/costs", readFileSync(PROGRAM), 0o755)]));
+}
+
+export async function measureKernel(kernel: string, append: string): Promise<Measurements> {
+  const machine: VmOptions = { kernel, append, initrd: INITRD, memMiB: 512, deadlineMs: PROGRAM_MS + BOOT_MS };
+  const counts = await withVm({ ...machine, icount: true }, costsAtPrompt);
+  const boots: number[] = [];
+  for (let i = 0; i < BOOTS; i++) boots.push(await withVm(machine, bootTime));
+  return await withVm(machine, async (vm) => {
+    await vm.expectPrompt(BOOT_MS);
+    const used = await vm.run("awk '/^MemTotal/ {t=$2} /^MemFree/ {f=$2} END {print t-f}' /proc/meminfo");
+    const ticks = parseCosts((await vm.run("costs", PROGRAM_MS)).output);
+    const khz = ticks.get("tsc_khz") ?? NaN;
+    const wallNs = new Map([...ticks].map(([name, count]) => [name, (count / khz) * 1e6]));
+    return { counts, wallNs, bootMs: boots.sort((a, b) => a - b)[BOOTS >> 1]!, usedKiB: Number(used.output) };
+  });
+}
+
+async function costsAtPrompt(vm: Vm): Promise<Map<string, number>> {
+  await vm.expectPrompt(BOOT_MS);
+  return parseCosts((await vm.run("costs", PROGRAM_MS)).output);
+}
+
+async function bootTime(vm: Vm): Promise<number> {
+  await vm.expectPrompt(BOOT_MS);
+  return vm.elapsedMs();
+}
+
+function parseCosts(output: string): Map<string, number> {
+  return new Map([...output.matchAll(/^cost (\w+) (\d+)$/gm)].map(([, name, count]) => [name!, Number(count)]));
+}

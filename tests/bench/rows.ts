@@ -1,0 +1,27 @@
+/** The rows of the table of costs: what tests/bench/costs.c prints, and the budget of each (docs/decisions, design §6). */
+
+export interface CostRow {
+  /** As costs.c names it. */
+  readonly name: string;
+  readonly title: string;
+  /** Counts of instructions for one warm operation, or null where there is none. */
+  readonly budget: number | null;
+}
+
+export const COST_ROWS: readonly CostRow[] = [
+  { name: "null_syscall", title: "null system call (getppid)", budget: 100 },
+  { name: "pipe_ping_pong", title: "pipe ping-pong, round trip", budget: 3_000 },
+  { name: "socket_ping_pong", title: "Unix socket ping-pong, round trip", budget: null },
+  { name: "anonymous_fault", title: "anonymous page fault", budget: 2_000 },
+  { name: "cow_fault", title: "copy-on-write fault", budget: 2_500 },
+  { name: "stat", title: "stat of a cached path", budget: 1_500 },
+  { name: "open_close", title: "open + close", budget: 2_500 },
+  { name: "signal", title: "signal to self, handled", budget: 1_500 },
+  { name: "fork_exit_wait", title: "fork + exit + wait", budget: 60_000 },
+  { name: "vfork_exec", title: "vfork + exec busybox true + wait", budget: 250_000 },
+  { name: "fork_exec", title: "fork + exec busybox true + wait", budget: 250_000 },
+  { name: "mmap_munmap", title: "mmap + munmap of 4 KiB", budget: 2_500 },
+  { name: "sched_yield", title: "sched_yield, alone", budget: null },
+  { name: "write_4k", title: "write 4 KiB of 64 KiB, tmpfs", budget: 2_000 },
+  { name: "read_4k", title: "read 4 KiB of 64 KiB, tmpfs", budget: 1_500 },
+];
