@@ -14,6 +14,7 @@ import {
 } from "./types";
 import { inodeAlloc, inodePut } from "./inode";
 import { dentryPut } from "./dcache";
+import { epollFileClosed } from "./epoll";
 import { mountPut } from "./mount";
 import { superAlloc } from "./super-block";
 import { fileLocksRelease } from "./file-lock";
@@ -76,6 +77,7 @@ function fileRelease(file: File): void {
   const inode = inodeOf(file.inode);
   if (!(file.mode & FileRight.PATH_ONLY)) {
     if (inode.lockList) fileLocksRelease(inode, changetype<usize>(file));
+    if (file.epollItems) epollFileClosed(file);
     fileOpsOf(file).release(file);
     fileRightsDrop(file, inode);
   }
