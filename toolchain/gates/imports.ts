@@ -1,7 +1,7 @@
 /**
  * Gate: imports point one way, and files do not import each other in a circle.
  *
- *   kernel/abi <- arch <- kernel/lib <- kernel/core <- kernel/services <- kernel/main.ts
+ *   kernel/abi <- arch <- kernel/lib <- kernel/core <- kernel/services <- kernel/*.ts (the boot sequence)
  *   servers/<name> may import itself, kernel/abi and servers/runtime
  */
 import { existsSync, readFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { filesUnder } from "../cache.ts";
 import { BuildError, messages } from "../messages.ts";
 import { ROOT } from "../paths.ts";
 
-const LAYERS: readonly string[] = ["kernel/abi/", "arch/", "kernel/lib/", "kernel/core/", "kernel/services/", "kernel/main.ts"];
+const LAYERS: readonly string[] = ["kernel/abi/", "arch/", "kernel/lib/", "kernel/core/", "kernel/services/", "kernel/"];
 const IMPORT = /^(?:import|export)\b[^;"]*"(\.[^"]*)"/gm;
 
 /** File -> files it imports, all relative to the root. */
