@@ -15,13 +15,15 @@ import { trapFrameOf } from "../arch/x86_64/trap-frame";
 import { rdtsc } from "../arch/current";
 import { bootStop } from "./boot-stop";
 import { crashIfAsked } from "./crash";
+import { cpuInterruptsInit } from "./core/irq/cpu-interrupts";
 import { memoryInit } from "./core/mm/memory-init";
 import { MAX_CPUS, thisCpu } from "./core/sched/cpu";
 import { cpuDevicesInit, cpuEnter, cpuRecordInit, cpuTablesInit, cpusStart } from "./core/sched/cpu-start";
-import { threadBegin } from "./core/sched/sched";
+import { taskCreateKernel, taskStart, threadBegin } from "./core/sched/sched";
 import { schedBoot, schedRun } from "./core/sched/sched-boot";
 import { schedSelftestStart } from "./core/sched/sched-selftest";
 import { taskOf } from "./core/sched/task";
+import { servicesStart } from "./services/start";
 import { LogLevel, logBegin, logCString, logConsoleLevelSet, logEnd, logInfo, logInit, logKeyDec, logStr } from "./lib/log";
 import { panicFrame } from "./lib/panic";
 
@@ -33,9 +35,13 @@ export function kernelMain(magic: u32, infoPa: u64): void {
   bootStackGuard();
   devicesInit();
   schedBoot();
+  cpuInterruptsInit();
   cpusStart(<u32>max<i32>(1, cmdlineInt("maxcpus", <i32>MAX_CPUS)));
   crashIfAsked();
   if (cmdlineHas("selftest=sched")) schedSelftestStart();
+  const starter = taskCreateKernel("start", servicesStart, 0);
+  if (!starter) bootStop("no memory for the first thread");
+  else taskStart(starter);
   schedRun();
 }
 

@@ -25,6 +25,7 @@ export const enum PageFault { PRESENT = 1, WRITE = 2, USER = 4, RESERVED = 8, FE
  *   userReturn     work bits set on the way back to ring 3       when there is none left
  *   kernelFault    an exception of ring 0 nobody fixed           never
  *   hasWork        cheap test before userReturn                  non-zero when userReturn is wanted
+ *   timer          Vector.TIMER; did it interrupt ring 3?        when the next alarm is set
  */
 @final @unmanaged
 export class TrapHooks {
@@ -33,6 +34,7 @@ export class TrapHooks {
   userReturn: (frame: TrapFrame) => void;
   kernelFault: (frame: TrapFrame, va: u64) => void;
   hasWork: () => u32;
+  timer: (wasUser: bool) => void;
 }
 
 export const TRAP_HOOKS = changetype<TrapHooks>(memory.data(offsetof<TrapHooks>()));
@@ -46,6 +48,7 @@ function unsetException(frame: TrapFrame, vector: u32, code: i32, va: u64): void
 function unsetReturn(frame: TrapFrame): void {}
 function unsetKernelFault(frame: TrapFrame, va: u64): void { unreachable(); }
 function unsetWork(): u32 { return 0; }
+function unsetTimer(wasUser: bool): void {}
 
 /** Fills the hook table with answers for early boot. */
 export function trapInit(): void {
@@ -54,6 +57,7 @@ export function trapInit(): void {
   TRAP_HOOKS.userReturn = unsetReturn;
   TRAP_HOOKS.kernelFault = unsetKernelFault;
   TRAP_HOOKS.hasWork = unsetWork;
+  TRAP_HOOKS.timer = unsetTimer;
 }
 
 /** Makes `handler` answer `vector` (32..255) on every CPU; it runs with interrupts off, before the EOI. */
@@ -72,14 +76,18 @@ export function trapDispatch(frame: TrapFrame): void {
   const vector = <u32>frame.vector;
   if (vector == Exception.PF) pageFaultDispatch(frame);
   else if (vector < 32) exceptionDispatch(frame, vector);
-  else interruptDispatch(vector);
+  else interruptDispatch(frame, vector);
   if (frameIsUser(frame) && TRAP_HOOKS.hasWork()) TRAP_HOOKS.userReturn(frame);
 }
 
-function interruptDispatch(vector: u32): void {
+function interruptDispatch(frame: TrapFrame, vector: u32): void {
   store<u32>(COUNTS + (vector << 2), load<u32>(COUNTS + (vector << 2)) + 1);
-  const handler = atomic.load<u32>(HANDLERS + (vector << 2));
   if (vector != Vector.SPURIOUS) apicEoi(); // edge lines and messages: what comes during the handler must be kept
+  if (vector == Vector.TIMER) {
+    TRAP_HOOKS.timer(frameIsUser(frame));
+    return;
+  }
+  const handler = atomic.load<u32>(HANDLERS + (vector << 2));
   if (handler != 0) changetype<(vector: u32) => void>(handler)(vector); // SAFETY: irqRegister stored it
 }
 

@@ -12,13 +12,13 @@ import {
 import { CPU_FEATURES } from "../../../arch/x86_64/cpu-features";
 import { DeviceCache, directMapDevice, directMapExtend, directMapUncacheAbove } from "../../../arch/x86_64/paging";
 import { trampolinePage } from "../../../arch/x86_64/smp";
-import { logBegin, logEnd, logKeyDec, logStr } from "../../lib/log";
-import { LogLevel } from "../../lib/log";
+import { LogLevel, logBegin, logEnd, logKeyDec, logStr } from "../../lib/log";
 import { buddyAddRange, buddyInit, freePageCount, pageAlloc, totalPageCount } from "./buddy";
 import {
   earlyPageAlloc, earlyRangeAdd, earlyRangeCount, earlyRangeEnd, earlyRangeStart, earlyReserve,
 } from "./early-memory";
 import { frameLimitSet, pfnToPa } from "./frame-table";
+import { faultEntryInit } from "./fault-entry";
 import { heapInit } from "./heap";
 import { kernelMapInit, kernelMapPage, kernelMapReady } from "./kernel-map";
 import { kstackInit } from "./kernel-stack";
@@ -55,6 +55,7 @@ export function memoryInit(): void {
   kstackInit(LINEAR_WINDOW_END - STACK_REGION, LINEAR_WINDOW_END);
   kmallocInit();
   mmInit();
+  faultEntryInit();
   faultEntryInit();
   memoryReport();
 }

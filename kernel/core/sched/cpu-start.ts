@@ -87,8 +87,8 @@ function cpuStart(target: u32, id: u32): bool {
   return false;
 }
 
-/** First steps of an application processor, on the stack cpuStart gave it (its lowest byte is returned). */
-export function cpuEnter(id: u32): usize {
+/** First steps of an application processor, on the stack cpuStart gave it. */
+export function cpuEnter(id: u32): void {
   cpuRecordInit(id);
   cpuTablesInit(id, <usize>cpuAt(id).scratch1);
   cpuFeaturesEnable(false);
@@ -97,5 +97,4 @@ export function cpuEnter(id: u32): usize {
   tlbCpuOnline(id);
   apArrive(id);
   tlbFlushAllLocal(); // the identity map may linger as global entries
-  return <usize>cpuAt(id).scratch0;
 }
