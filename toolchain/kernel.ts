@@ -9,6 +9,7 @@ import { ascCompile } from "./steps/asc.ts";
 import { assemblySources, compileAssembly, compileKernel, type Flavour } from "./steps/cc.ts";
 import { linearAssembly } from "./steps/linear.ts";
 import { linkKernel } from "./steps/link.ts";
+import { STACK_RULES, stackDepthCheck } from "./steps/stack-depth.ts";
 import { vdsoAssembly } from "./steps/vdso.ts";
 import { wasmToC } from "./steps/wasm2c.ts";
 
@@ -21,7 +22,8 @@ export function buildKernel(flavour: Flavour): string {
   gateModule(flavour, wasm, wat);
 
   const { code, names } = wasmToC(wasm, flavour);
-  const { object } = compileKernel(code, flavour);
+  const { object, callGraph } = compileKernel(code, flavour);
+  if (flavour === "release") stackDepthReport(callGraph, code, names);
   const linear = join(folder, "linear.S");
   cachedStep({
     name: `linear-${flavour}`,
@@ -32,6 +34,17 @@ export function buildKernel(flavour: Flavour): string {
   });
   const assembly = compileAssembly(flavour, [...assemblySources(), linear, vdsoAssembly(flavour)]);
   return linkKernel([...assembly, object], names, flavour);
+}
+
+/** The depth of the stack is printed with each build that changes it. */
+function stackDepthReport(callGraph: string, code: string, names: string): void {
+  cachedStep({
+    name: "stack-depth",
+    inputs: [callGraph, code, names, STACK_RULES],
+    parameters: [],
+    outputs: [],
+    action: () => stackDepthCheck(callGraph, code, names),
+  });
 }
 
 function compileModule(flavour: Flavour): { wasm: string; wat: string } {

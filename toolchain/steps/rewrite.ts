@@ -239,7 +239,7 @@ function parseTable(item: string, elements: Map<string, { type: number; target: 
 }
 
 function exportTarget(item: string): string {
-  const match = /^ {2}(?:u32 ret = |u64 ret = |return )?w2c_kernel_(\w+)\(instance\b/m.exec(item);
+  const match = /^ {2}(?:[uf](?:32|64) ret = )?w2c_kernel_(\w+)\(instance\b/m.exec(item);
   if (!match) throw new BuildError(messages.preludeShape(`unknown export "${item.split("\n")[0]}"`));
   return match[1] as string;
 }
