@@ -7,7 +7,7 @@ import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { Rank } from "../../lib/lock-rank";
 import { ListNode, listAppend, listInit, listNodeAt, listRemove, listSame, ownerOf } from "../../lib/list";
 import { gatherBegin, gatherEndDead, rangeZap } from "./gather";
-import { USER_TOP } from "./layout";
+import { PAGE_MASK, USER_TOP } from "./layout";
 import { mmLockInit } from "./mm-lock";
 import { AddressSpace, vmaOf } from "./mm-struct";
 import { rootAlloc, rootFree } from "./page-table";
@@ -41,7 +41,7 @@ export function mmCreate(): AddressSpace | null {
     return null;
   }
   mm.refs = 1;
-  mm.mmapBase = USER_TOP >> 1;
+  mm.mmapBase = (USER_TOP >> 1) & ~PAGE_MASK;
   mmLockInit(mm);
   spinLock(MM_LIST_LOCK);
   listAppend(MM_LIST, nodeOf(mm));

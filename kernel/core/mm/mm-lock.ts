@@ -4,7 +4,7 @@
  * Areas taken out of the tree are chained on AddressSpace.dead: dropping their files may run a file's last release,
  * which takes locks that come before this one, so that happens after the unlock.
  */
-import { cpuPause } from "../../../arch/current";
+import { mutexAt, mutexInit, mutexLock, mutexUnlock } from "../sync/mutex";
 import { AddressSpace } from "./mm-struct";
 import { vmaChainFree } from "./vma-alloc";
 
@@ -13,16 +13,16 @@ function lockAddress(mm: AddressSpace): usize {
 }
 
 export function mmLockInit(mm: AddressSpace): void {
-  atomic.store<u32>(lockAddress(mm), 0);
+  mutexInit(mutexAt(lockAddress(mm)));
 }
 
 export function mmLock(mm: AddressSpace): void {
-  while (atomic.cmpxchg<u32>(lockAddress(mm), 0, 1) != 0) cpuPause();
+  mutexLock(mutexAt(lockAddress(mm)));
 }
 
 export function mmUnlock(mm: AddressSpace): void {
   const dead = mm.dead;
   mm.dead = 0;
-  atomic.store<u32>(lockAddress(mm), 0);
+  mutexUnlock(mutexAt(lockAddress(mm)));
   if (dead) vmaChainFree(dead);
 }

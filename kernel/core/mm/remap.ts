@@ -65,7 +65,7 @@ function remapLocked(mm: AddressSpace, oldVa: u64, oldSize: u64, newSize: u64, f
   }
   if (!mustMove && size == newSize) return oldVa;
   if (newSize > size) {
-    const limits = mapLimits(mm, vma.flags, newSize - size);
+    const limits = mapLimits(mm, vma.flags, (newSize - size) >> 12);
     if (limits) return limits;
     if (!mustMove && growInPlace(mm, vma, oldVa + size, newSize - size)) return oldVa;
   }
