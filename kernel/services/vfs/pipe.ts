@@ -222,7 +222,7 @@ function putPage(pipe: Pipe, bufVa: u64, count: u32): i64 {
   return count;
 }
 
-function pipePoll(file: File, table: usize): u32 {
+export function pipePoll(file: File, table: usize): u32 {
   const pipe = pipeOf(file.data);
   let events: u32 = 0;
   if ((file.flags & OpenFlag.ACCMODE) != OpenFlag.WRONLY) {
