@@ -50,7 +50,7 @@ usb: iso
 	$(TSX) toolchain/usb.ts $(DEV)
 
 unit: kernel
-	$(JEST) --selectProjects unit $(NAME)
+	$(JEST) --selectProjects unit $(if $(NAME),--testPathPatterns $(NAME))
 
 test: iso
 	node_modules/.bin/tsx tests/run.ts $(NAME)

@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { cachedStep } from "./cache.ts";
 import { writeGenerated } from "./generate.ts";
+import { importCheck } from "./gates/imports.ts";
 import { moduleCheck, overrideCheck } from "./gates/wat.ts";
 import { ARCH, BUILD, KERNEL_ENTRY, STATIC_END_ENTRY } from "./paths.ts";
 import { ascCompile } from "./steps/asc.ts";
@@ -18,6 +19,7 @@ export function buildKernel(flavour: Flavour): string {
   const folder = join(BUILD, flavour);
   mkdirSync(folder, { recursive: true });
   writeGenerated();
+  importCheck();
   const { wasm, wat } = compileModule(flavour);
   gateModule(flavour, wasm, wat);
 
