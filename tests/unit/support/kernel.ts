@@ -14,7 +14,7 @@ export const MIB: number = 1024 * 1024;
 
 /** u32, i32 and usize are numbers (signed, as wasm has them: use >>> 0); u64 and i64 are signed bigints. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
-export type KernelExports = Record<string, (...args: any[]) => any>;
+export type KernelExports = Record<string, any>;
 
 export interface LoadOptions extends MachineOptions {
   /** Linear memory in all; never less than the 64 MiB it is compiled with. */
