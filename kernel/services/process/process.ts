@@ -91,6 +91,7 @@ export class Process {
   execWaiter: u32;     // Task whose execve waits for the other threads to end
   continuedNotify: u32; // SIGCHLD for a continue is still to be sent
   hasExeced: u32;      // setpgid by the parent is over (EACCES)
+  cpuWarnedNs: u64;    // CPU time at the last SIGXCPU
 }
 
 export const enum ProcessState { RUNNING = 0, STOPPED = 1, ZOMBIE = 2, REAPED = 3 }
