@@ -184,6 +184,11 @@ export function pageAllocZeroed(): u32 {
   return pfn;
 }
 
+/** pageAlloc for what programs fill at will (file contents): 0 when only the kernel's reserve is left. */
+export function pageAllocUser(): u32 {
+  return userPagesLeft() ? pageAlloc() : 0;
+}
+
 /** True while user space may take pages: the kernel's reserve is untouched. */
 export function userPagesLeft(): bool {
   const cache = cacheOf(thisCpu().id);

@@ -9,7 +9,7 @@
 import { physCopy, physStore8, physZero } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { framePut, pfnToPa } from "../../core/mm/frame";
-import { pageAlloc } from "../../core/mm/buddy";
+import { pageAlloc, pageAllocUser } from "../../core/mm/buddy";
 import { realNowNs } from "../../core/time/clock";
 import { File, FileRight, Inode, OpenFlag, inodeOf, mountOf } from "./types";
 import { inodeTouchModified } from "./inode";
@@ -86,7 +86,7 @@ function pageWrite(inode: Inode, index: u64, offset: u32, bufVa: u64, chunk: u32
       framePut(known);
       return <i32>(chunk - left);
     }
-    const fresh = pageAlloc();
+    const fresh = pageAllocUser();
     if (!fresh) return -(<i32>Errno.NOSPC);
     const left = pageFill(pfnToPa(fresh), offset, bufVa, chunk);
     const r = left == chunk ? 0 : pageCacheInsert(inode, index, fresh);
