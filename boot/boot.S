@@ -254,6 +254,8 @@ boot_pd_linear: .skip 4096
 boot_pd_image: .skip 4096
 boot_pt_linear: .skip 8 * 4096
 boot_pt_image: .skip 8 * 4096
+  .global boot_idt
+boot_idt: .skip 4096             /* a page of its own: idt.ts fills it, then takes the right to write away */
 
   .section .data
   .balign 8

@@ -1,11 +1,14 @@
 /**
  * The interrupt descriptor table: one for all CPUs, every vector an interrupt gate to its stub in entry.S.
  *
- * Locking  filled on the boot CPU, then made read-only with the rest of the boot data; every CPU loads it.
+ * It lies outside linear memory and is read-only once filled: no wild store of TypeScript reaches it.
+ *
+ * Locking  filled on the boot CPU; every CPU loads it.
  * Spec     SDM vol. 3A, 6.14.1 "64-Bit Mode IDT".
  */
 import { Ist, KERNEL_CS } from "./gdt";
-import { isrStubVa, lidt, linearBase } from "./intrinsics";
+import { ImageSymbol, imageAddress, isrStubVa, lidt, physStore64 } from "./intrinsics";
+import { imagePageProtect } from "./paging";
 
 const VECTORS: u32 = 256;
 const GATE_BYTES: u32 = 16;
@@ -18,13 +21,12 @@ export const enum Exception {
   PF = 14, MF = 16, AC = 17, MC = 18, XM = 19, CP = 21,
 }
 
-const IDT: usize = memory.data(256 * 16, 16);
-
-/** Fills the table. */
+/** Fills the table and takes away the right to write it. */
 export function idtInit(): void {
   for (let vector: u32 = 0; vector < VECTORS; vector++) {
     gateSet(vector, vector == Exception.BP || vector == Exception.OF ? GATE_INTERRUPT_USER : GATE_INTERRUPT, istOf(vector));
   }
+  imagePageProtect(imageAddress(ImageSymbol.IDT_VA));
 }
 
 function istOf(vector: u32): u32 {
@@ -34,17 +36,14 @@ function istOf(vector: u32): u32 {
 }
 
 function gateSet(vector: u32, attributes: u32, ist: u32): void {
-  const gate = IDT + vector * GATE_BYTES;
+  const gate = imageAddress(ImageSymbol.IDT_VA) - imageAddress(ImageSymbol.KERNEL_OFFSET) + <u64>vector * GATE_BYTES;
   const target = isrStubVa(vector);
-  store<u16>(gate, <u16>target);
-  store<u16>(gate, <u16>KERNEL_CS, 2);
-  store<u8>(gate, <u8>ist, 4);
-  store<u8>(gate, <u8>attributes, 5);
-  store<u16>(gate, <u16>(target >> 16), 6);
-  store<u64>(gate, target >> 32, 8);
+  const middle = <u64>KERNEL_CS << 16 | <u64>ist << 32 | <u64>attributes << 40;
+  physStore64(gate, (target & 0xffff) | middle | (target >> 16 & 0xffff) << 48);
+  physStore64(gate + 8, target >> 32);
 }
 
 /** Loads the table on this CPU. */
 export function idtLoad(): void {
-  lidt(linearBase() + IDT, VECTORS * GATE_BYTES - 1);
+  lidt(imageAddress(ImageSymbol.IDT_VA), VECTORS * GATE_BYTES - 1);
 }

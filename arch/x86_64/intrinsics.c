@@ -229,14 +229,14 @@ __attribute__((noreturn, used)) void __stack_chk_fail(void) { wasm_trap(TRAP_STA
 /* ---- The image ---- */
 extern char image_pa[], image_end_pa[], linear_pa[], linear_start[], linear_end[], text_va[], text_end_va[], rodata_va[],
   rodata_end_va[], data_va[], data_end_va[], symtab_va[], symtab_end_va[], trampoline_va[], trampoline_end_va[], boot_pml4[],
-  vdso_va[], vdso_end_va[], smap_sites_start[], smap_sites_end[], boot_stack_guard[], KERNEL_OFFSET[];
+  vdso_va[], vdso_end_va[], smap_sites_start[], smap_sites_end[], boot_stack_guard[], boot_idt[], KERNEL_OFFSET[];
 INTRINSIC(u64, linear_base)(void) { return LINEAR_BASE; }
 INTRINSIC(u64, direct_base)(void) { return DIRECT_BASE; }
 /* In the order of ImageSymbol. */
 static char* const image_symbols[] = {
   linear_pa, linear_start - LINEAR_BASE, linear_end - LINEAR_BASE, text_va, text_end_va, rodata_va, rodata_end_va, data_va,
   data_end_va, image_pa, image_end_pa, symtab_va, trampoline_va, trampoline_end_va, boot_pml4, vdso_va, vdso_end_va,
-  KERNEL_OFFSET, symtab_end_va, smap_sites_start, smap_sites_end, boot_stack_guard - LINEAR_BASE,
+  KERNEL_OFFSET, symtab_end_va, smap_sites_start, smap_sites_end, boot_stack_guard - LINEAR_BASE, boot_idt,
 };
 enum { BOOT_PML4_PA = 14 };
 INTRINSIC(u64, image_address)(u32 which) {

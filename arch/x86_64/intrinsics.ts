@@ -167,4 +167,5 @@ export const enum ImageSymbol {
   SMAP_SITES_VA = 19, // records {u64 site, u64 instruction} of user-access.inc
   SMAP_SITES_END_VA = 20,
   BOOT_STACK_GUARD = 21, // linear address of the page below the boot stack
+  IDT_VA = 22, // the interrupt descriptor table, a page of C data
 }

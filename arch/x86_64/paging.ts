@@ -114,8 +114,20 @@ export function identityUnmap(): void {
 /** Takes away the page below the boot stack: an overflow faults instead of writing into static data. */
 export function bootStackGuard(): void {
   const va = linearBase() + imageAddress(ImageSymbol.BOOT_STACK_GUARD);
+  physStore64(pageSlot(va), 0);
+  invlpg(va);
+}
+
+/** Makes one page of the image read-only. */
+export function imagePageProtect(va: u64): void {
+  const slot = pageSlot(va);
+  physStore64(slot, physLoad64(slot) & ~WRITE);
+  invlpg(va);
+}
+
+/** Physical address of the page-table entry of `va`, which boot.S mapped by a 4 KiB page. */
+function pageSlot(va: u64): u64 {
   let table = pml4();
   for (let shift: u64 = 39; shift > 12; shift -= 9) table = physLoad64(table + ((va >> shift) & 511) * 8) & ADDRESS;
-  physStore64(table + ((va >> 12) & 511) * 8, 0);
-  invlpg(va);
+  return table + ((va >> 12) & 511) * 8;
 }
