@@ -17,6 +17,7 @@ import { bootStop } from "./boot-stop";
 import { crashIfAsked } from "./crash";
 import { cpuInterruptsInit } from "./core/irq/cpu-interrupts";
 import { memoryInit } from "./core/mm/memory-init";
+import { mmSelftestStart } from "./core/mm/mm-selftest";
 import { MAX_CPUS, thisCpu } from "./core/sched/cpu";
 import { cpuDevicesInit, cpuEnter, cpuRecordInit, cpuTablesInit, cpusStart } from "./core/sched/cpu-start";
 import { taskCreateKernel, taskStart, threadBegin } from "./core/sched/sched";
@@ -39,6 +40,7 @@ export function kernelMain(magic: u32, infoPa: u64): void {
   cpusStart(<u32>max<i32>(1, cmdlineInt("maxcpus", <i32>MAX_CPUS)));
   crashIfAsked();
   if (cmdlineHas("selftest=sched")) schedSelftestStart();
+  if (cmdlineHas("selftest=mm")) mmSelftestStart();
   const starter = taskCreateKernel("start", servicesStart, 0);
   if (!starter) bootStop("no memory for the first thread");
   else taskStart(starter);
