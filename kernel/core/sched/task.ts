@@ -25,6 +25,7 @@ export const enum TaskWork {
   EXIT = 8,     // the process is exiting: end here
   FPU = 16,     // user FPU state is not in the registers
   STOP = 32,    // job-control stop requested
+  FRAME = 64,   // the user frame was replaced (exec, sigreturn, a handler): leave by IRET
 }
 
 export const enum SchedClass { IDLE = 0, FAIR = 1, RT = 2 }

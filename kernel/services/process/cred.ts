@@ -87,18 +87,6 @@ export function capable(cap: u32): bool {
   return credHas(currentCred(), cap);
 }
 
-/** True when `gid` is the caller's fsgid or one of its supplementary groups. */
-export function credInGroup(cred: Cred, gid: u32): bool {
-  return cred.fsgid == gid || credHasSupplementary(cred, gid);
-}
-
-export function credHasSupplementary(cred: Cred, gid: u32): bool {
-  for (let i: u32 = 0; i < cred.groupCount; i++) {
-    if (load<u32>(cred.groups + (i << 2)) == gid) return true;
-  }
-  return false;
-}
-
 /**
  * What a change of user ids does to the capability sets: leaving root drops them, becoming root gains them.
  * `old*` are the ids before the change. capabilities(7), "Effect of user ID changes on capabilities".

@@ -14,8 +14,8 @@ import { mmOf, mmPut, mmSwitch } from "../../core/mm/address-space";
 import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { taskExitSwitch } from "../../core/sched/sched";
-import { Task, TaskFlag, WakeReason } from "../../core/sched/task";
-import { taskReleaseHookSet } from "../../core/sched/task-table";
+import { Task, TaskFlag, taskOf, WakeReason } from "../../core/sched/task";
+import { taskGet, taskPut, taskReleaseHookSet } from "../../core/sched/task-table";
 import { tidDrop } from "../../core/sched/tid";
 import { wakeUpAll } from "../../core/sync/wait-queue";
 import { listAppend, listEmpty, listNodeAt, listRemove, listSame } from "../../lib/list";
@@ -117,12 +117,16 @@ function threadRemoveLocked(process: Process, task: Task): bool {
   cpuTimeOfTask(process, task);
   process.minorFaults += task.minorFaults;
   if (process.leader == <u32>changetype<usize>(task)) {
-    process.leader = 0;
     process.comm0 = task.comm0;
     process.comm1 = task.comm1;
+    taskGet(task); // its record stands for the process as long as other threads live
   }
   process.threadCount--;
   process.liveThreads--;
+  if (process.liveThreads == 0 && process.leader != 0) {
+    taskPut(taskOf(process.leader));
+    process.leader = 0;
+  }
   if (process.execWaiter != 0) wakeUpAll(childWaitOf(process));
   const isStopComplete = process.stopSignal != 0 && process.liveThreads != 0 &&
     process.stoppedThreads == process.liveThreads && process.state == <u32>ProcessState.RUNNING;

@@ -1,0 +1,59 @@
+/**
+ * Every system call's first and last TypeScript, and all work on the way back to user mode.
+ *
+ * The fast path is: number and registers from the frame, one generated switch, the result into rax, one test of
+ * Task.work. docs/measurements carries its instruction count.
+ *
+ * Invariants  S1  the kernel is left with no work bit of RETURN_WORK set (unless it came after the last test).
+ * Locking     none held on entry and exit.
+ */
+import { trapFrameOf, TrapFrame } from "../../arch/current";
+import { currentTask } from "../core/sched/cpu";
+import { schedule } from "../core/sched/sched";
+import { Task, TaskWork, taskWorkClear, taskWorkSet } from "../core/sched/task";
+import { threadExit } from "./process/exit";
+import { signalDeliver } from "./signal/deliver";
+import { syscallDispatch } from "./syscall-dispatch.gen";
+import { traceEnter, traceLeave } from "./syscall-trace";
+
+const RETURN_WORK: u32 = TaskWork.RESCHED | TaskWork.SIGNAL | TaskWork.EXIT | TaskWork.STOP;
+/** -512 (ERESTARTSYS) .. -516 (ERESTART_RESTARTBLOCK). */
+const RESTART_LOWEST: i64 = 516;
+
+/** Called by entry.S: 1 leaves by IRET, 0 allows SYSRET. */
+export function syscallRun(framePtr: usize): u32 {
+  const frame = trapFrameOf(framePtr);
+  const task = currentTask();
+  if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.TRACE) traceEnter(task, frame);
+  const nr = frame.vector;
+  const result = syscallDispatch(nr, frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9);
+  frame.rax = result;
+  if (<u64>(result + RESTART_LOWEST) <= 4) taskWorkSet(task, TaskWork.SIGNAL); // restarts even without a signal
+  if (atomic.load<u32>(changetype<usize>(task)) == 0) return 0;
+  return syscallFinish(task, frame, nr, result);
+}
+
+function syscallFinish(task: Task, frame: TrapFrame, nr: u64, result: i64): u32 {
+  if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.TRACE) traceLeave(task, nr, result);
+  userReturnWork(frame);
+  if ((atomic.load<u32>(changetype<usize>(task)) & TaskWork.FRAME) == 0) return 0;
+  taskWorkClear(task, TaskWork.FRAME);
+  return 1;
+}
+
+/** Something of RETURN_WORK waits for the running task: the cheap test of the trap path. */
+export function userReturnWanted(): u32 {
+  return atomic.load<u32>(changetype<usize>(currentTask())) & RETURN_WORK;
+}
+
+/** Gives way, ends, stops, delivers signals, until nothing is left (S1). */
+export function userReturnWork(frame: TrapFrame): void {
+  while (true) {
+    const task = currentTask();
+    const work = atomic.load<u32>(changetype<usize>(task)) & RETURN_WORK;
+    if (work == 0) return;
+    if (work & TaskWork.EXIT) threadExit(0);
+    if (work & TaskWork.RESCHED) schedule();
+    if (work & (TaskWork.SIGNAL | TaskWork.STOP)) signalDeliver(frame);
+  }
+}
