@@ -24,7 +24,9 @@ import { taskCreateKernel, taskStart, threadBegin } from "./core/sched/sched";
 import { schedBoot, schedRun } from "./core/sched/sched-boot";
 import { schedSelftestStart } from "./core/sched/sched-selftest";
 import { taskOf } from "./core/sched/task";
+import { userThreadBegin } from "./services/process/init";
 import { servicesStart } from "./services/start";
+import { syscallHandle } from "./services/syscall-entry";
 import { LogLevel, logBegin, logCString, logConsoleLevelSet, logEnd, logInfo, logInit, logKeyDec, logStr } from "./lib/log";
 import { panicFrame } from "./lib/panic";
 
@@ -104,12 +106,13 @@ export function trapEntry(frame: usize): void {
 
 /** Every system call; 1 leaves by IRET, 0 allows SYSRET. */
 export function syscallEntry(frame: usize): u32 {
-  return 0;
+  return syscallHandle(frame);
 }
 
 /** First run of a new kernel stack. */
 export function threadStart(): void {
-  threadBegin();
+  threadBegin(); // a kernel thread does not come back
+  userThreadBegin();
 }
 
 function logLevelDefault(): i32 {

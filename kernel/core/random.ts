@@ -55,7 +55,7 @@ function counterStep(): void {
 }
 
 /** Fills linear memory with random bytes. */
-export function randomBytes(ptr: usize, size: u32): void {
+export function randomFill(ptr: usize, size: u32): void {
   spinLock(randomLock);
   store<u32>(SPENT, load<u32>(SPENT) + size);
   if (load<u32>(SPENT) > RESEED_BYTES) {

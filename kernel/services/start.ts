@@ -2,27 +2,51 @@
  * From a running core to process 1: every service in the order of its needs. Runs in a kernel thread of its own.
  */
 import { rtcReadSeconds } from "../../arch/current";
+import { BOOT_INFO } from "../../arch/x86_64/boot-info";
 import { futexInit } from "../core/sync/futex";
 import { NS_PER_SEC, clockSetReal } from "../core/time/clock";
-import { logInfo } from "../lib/log";
-import { exitInit } from "./process/exit";
-import { processTableInit } from "./process/process-table";
+import { LogLevel, logBegin, logEnd, logInfo, logInt, logKeyDec, logStr } from "../lib/log";
+import { driversInit } from "./driver/driver-init";
+import { processInit, processSpawnInit } from "./process/init";
 import { robustListsInit } from "./process/robust-list";
 import { timersInit } from "./process/sys-timer";
 import { vdsoInit } from "./process/vdso";
-import { waitInit } from "./process/wait";
-import { sigHandInit } from "./signal/sig-hand";
+import { epollInit } from "./vfs/epoll";
+import { eventfdInit } from "./vfs/eventfd";
+import { pipeInit } from "./vfs/sys-pipe";
+import { FileMode } from "./vfs/types";
+import { initramfsUnpack, vfsInit, vfsMkdir, vfsMknod } from "./vfs/vfs";
 
 /** The body of the first kernel thread. */
 export function servicesStart(arg: u32): void {
-  processTableInit();
-  sigHandInit();
-  exitInit();
-  waitInit();
+  processInit();
   futexInit();
   robustListsInit();
   timersInit();
   clockSetReal(rtcReadSeconds() * NS_PER_SEC);
+  vfsInit();
+  pipeInit();
+  eventfdInit();
+  epollInit();
+  driversInit();
   if (!vdsoInit()) logInfo("boot", "no vDSO: programs ask for the time by system call");
-  logInfo("boot", "services running");
+  rootFill();
+  processSpawnInit();
+}
+
+/** The initramfs becomes the root; a console node is there even when the archive has none, as on Linux. */
+function rootFill(): void {
+  const files = initramfsUnpack(BOOT_INFO.initrdPa, BOOT_INFO.initrdBytes);
+  vfsMkdir("/dev", 0o755); // EEXIST when the archive brought it
+  vfsMknod("/dev/console", FileMode.IFCHR | 0o600, (5 << 8) | 1);
+  logBegin(files < 0 ? LogLevel.ERR : LogLevel.INFO, "initramfs");
+  if (files < 0) {
+    logStr("cannot unpack errno=");
+    logInt(-files);
+  } else {
+    logStr("unpacked");
+    logKeyDec("files", <u64>files);
+    logKeyDec("bytes", BOOT_INFO.initrdBytes);
+  }
+  logEnd();
 }

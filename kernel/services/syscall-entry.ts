@@ -21,7 +21,7 @@ const RETURN_WORK: u32 = TaskWork.RESCHED | TaskWork.SIGNAL | TaskWork.EXIT | Ta
 const RESTART_LOWEST: i64 = 516;
 
 /** Called by entry.S: 1 leaves by IRET, 0 allows SYSRET. */
-export function syscallRun(framePtr: usize): u32 {
+export function syscallHandle(framePtr: usize): u32 {
   const frame = trapFrameOf(framePtr);
   const task = currentTask();
   if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.TRACE) traceEnter(task, frame);

@@ -11,7 +11,7 @@ import { Errno } from "../../abi/errno";
 import { AddressSpace } from "../../core/mm/address-space";
 import { kfree, kmalloc } from "../../core/mm/slab";
 import { mmWriteRemote } from "../../core/mm/user-pages";
-import { randomBytes } from "../../core/random";
+import { randomFill } from "../../core/random";
 import { Cred } from "./process";
 import { ExecArgs, execArgsBytes, execArgsCount, stringBytes } from "./exec-args";
 
@@ -146,7 +146,7 @@ function auxWrite(mm: AddressSpace, plan: StackPlan, aux: AuxValues, cred: Cred,
   const used = <u32>(at - page);
   if (mmWriteRemote(mm, va, page, used) != 0) return -Errno.NOMEM;
   auxKeep(mm, page, used);
-  randomBytes(page, RANDOM_BYTES);
+  randomFill(page, RANDOM_BYTES);
   if (mmWriteRemote(mm, plan.randomVa, page, RANDOM_BYTES) != 0) return -Errno.NOMEM;
   store<u64>(page, 0x34365f363878); // "x86_64"
   return mmWriteRemote(mm, plan.platformVa, page, PLATFORM_BYTES) != 0 ? -<i64>Errno.NOMEM : 0;

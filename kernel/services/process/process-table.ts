@@ -17,7 +17,7 @@ export const processLock = changetype<SpinLock>(memory.data(16));
 const BUCKETS: u32 = 512;
 const LIMIT_BYTES: u32 = RLIM_NLIMITS * 16;
 const table: usize = memory.data(512 * offsetof<ListNode>());
-const allHead = changetype<ListNode>(memory.data(offsetof<ListNode>())); // SAFETY: static storage of that size
+const allHead = changetype<ListNode>(memory.data(offsetof<ListNode>())); // SAFETY: a static list head
 const processCache = changetype<SlabCache>(memory.data(offsetof<SlabCache>(), 16));
 const counts = memory.data(8); // processes in the table, highest pid seen
 
