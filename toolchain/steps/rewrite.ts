@@ -123,7 +123,7 @@ const BODY_HEAD = new RegExp(`^(?:static )?(?:${VALUE_TYPES}) w2c_kernel_\\w+\\(
 /** Cuts the text into items that start in column 0; an item ends with a line that closes it. */
 function splitTopLevel(text: string): Split {
   const split: Split = { glue: [], bodies: [] };
-  const lines = text.split("\n");
+  const lines = text.replace(/, \n +/g, ", ").split("\n"); // wasm2c breaks lists after eight members
   let exported = false;
   for (let at = 0; at < lines.length; at++) {
     const line = lines[at] as string;
