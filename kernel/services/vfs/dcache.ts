@@ -393,3 +393,8 @@ function nameSwap(a: Dentry, b: Dentry): void {
   a.nameLength = lengthB;
   b.nameLength = lengthA;
 }
+
+/** Gives back a buffer of dentryNameBuffer that was not used. */
+export function nameBufferFree(buffer: usize): void {
+  kfree(buffer);
+}

@@ -90,6 +90,11 @@ export function inodeUnlockTwo(a: Inode, b: Inode): void {
   if (changetype<usize>(a) != changetype<usize>(b)) inodeUnlock(b);
 }
 
+/** Changes the number of names: two directories may do it at once. */
+export function inodeLinksAdd(inode: Inode, delta: i32): void {
+  atomic.add<u32>(changetype<usize>(inode), delta, offsetof<Inode>("nlink"));
+}
+
 /** Marks a change of contents now. */
 export function inodeTouchModified(inode: Inode): void {
   const now = realNowNs();

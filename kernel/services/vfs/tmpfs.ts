@@ -13,7 +13,7 @@ import { kfree, kmalloc } from "../../core/mm/slab";
 import {
   File, FileMode, FileOps, Inode, InodeOps, SuperBlock, inodeOf, isErrPtr, superOf,
 } from "./types";
-import { inodeAlloc, inodeGet, inodeOpsDefaults, inodePut, inodeTouchChanged, inodeTouchModified } from "./inode";
+import { inodeAlloc, inodeGet, inodeLinksAdd, inodeOpsDefaults, inodePut, inodeTouchChanged, inodeTouchModified } from "./inode";
 import { FILE_OPS_NONE, fileOpsDefaults } from "./file-ops";
 import { inodeOwnerInit, credNow } from "./credentials";
 import { fileAllocInode, anonSuper } from "./file";
@@ -218,7 +218,7 @@ function tmpSymlink(dir: Inode, name: usize, length: u32, target: usize, targetL
 function tmpLink(dir: Inode, name: usize, length: u32, inode: Inode): i32 {
   const r = tmpAttach(dir, name, length, inode);
   if (r < 0) return r;
-  inode.nlink = inode.nlink + 1;
+  inodeLinksAdd(inode, 1);
   inodeTouchChanged(inode);
   return 0;
 }
@@ -233,7 +233,7 @@ function tmpDetach(dir: Inode, name: usize, length: u32, inode: Inode): void {
 }
 
 function tmpUnlink(dir: Inode, name: usize, length: u32, inode: Inode): i32 {
-  inode.nlink = inode.nlink - 1;
+  inodeLinksAdd(inode, -1);
   inodeTouchChanged(inode);
   tmpDetach(dir, name, length, inode);
   return 0;
@@ -283,7 +283,7 @@ function tmpForget(inode: Inode, dir: Inode): void {
     inode.nlink = 0;
     dir.nlink = dir.nlink - 1;
   } else {
-    inode.nlink = inode.nlink - 1;
+    inodeLinksAdd(inode, -1);
   }
   inodeTouchChanged(inode);
   inodePut(inode);

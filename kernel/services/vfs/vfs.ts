@@ -5,19 +5,23 @@ import { anonMountInit } from "./anon-mount";
 import { credentialsInit } from "./credentials";
 import { dcacheInit } from "./dcache";
 import { fdTableInit } from "./fd-table";
+import { fcntlInit } from "./sys-fd";
 import { fileInit } from "./file";
 import { fileLockInit } from "./file-lock";
+import { fileIoInit } from "./file-io";
 import { FILE_OPS_NONE, fileOpsDefaults } from "./file-ops";
 import { fsContextBootSet, fsContextInit } from "./fs-context";
 import { inodeInit } from "./inode";
 import { mmapHooksInit } from "./mmap-hooks";
 import { mountAttach, mountInit, mountNew, mountRootSet } from "./mount";
 import { pageCacheInit } from "./page-cache";
+import { renameInit } from "./rename";
 import { specialInit } from "./special";
 import { fsTypeRegister, superInit } from "./super-block";
 import { tmpfsInit, tmpfsMount, tmpfsSuperNew } from "./tmpfs";
 
 export { vfsCreateIn, vfsMkdir, vfsMknod } from "./kernel-files";
+export { vfsMount } from "./sys-mount";
 export { specialFileOpsSet } from "./special";
 export { initramfsUnpack } from "./cpio";
 
@@ -37,6 +41,9 @@ export function vfsInit(): void {
   dcacheInit(buckets, buckets << 1);
   fileInit();
   fileLockInit();
+  fileIoInit();
+  fcntlInit();
+  renameInit();
   fdTableInit();
   fsContextInit();
   pageCacheInit();
