@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Command } from "commander";
 import { check } from "./check.ts";
 import { writeGenerated } from "./generate.ts";
-import { buildKernel } from "./kernel.ts";
+import { buildKernel, overrideGate } from "./kernel.ts";
 import { BuildError, messages } from "./messages.ts";
 import { BUILD, ISO_PATH } from "./paths.ts";
 import { buildIso } from "./steps/iso.ts";
@@ -21,8 +21,8 @@ program
   .command("kernel")
   .description("build/kernel.elf")
   .option("--dev", "quick build with debug checks", false)
-  .action(({ dev }: { dev: boolean }) => {
-    console.log(`kernel: ${buildKernel(dev ? "dev" : "release")}`);
+  .action(async ({ dev }: { dev: boolean }) => {
+    console.log(`kernel: ${await buildKernel(dev ? "dev" : "release")}`);
   });
 
 program
@@ -30,9 +30,9 @@ program
   .description("dist/limitlessos.iso from the kernel and the root archive")
   .option("--dev", "with the quick build of the kernel", false)
   .option("--initramfs <path>", "newc archive that becomes the root", join(BUILD, "initramfs.cpio"))
-  .action(({ dev, initramfs }: { dev: boolean; initramfs: string }) => {
+  .action(async ({ dev, initramfs }: { dev: boolean; initramfs: string }) => {
     if (!existsSync(initramfs)) throw new BuildError(messages.noSource(initramfs));
-    buildIso(buildKernel(dev ? "dev" : "release"), initramfs, ISO_PATH);
+    buildIso(await buildKernel(dev ? "dev" : "release"), initramfs, ISO_PATH);
     console.log(`image: ${ISO_PATH}`);
   });
 
@@ -41,6 +41,11 @@ program
   .description("the gates: generated files, imports, raw access, line budget, the module")
   .option("--update-fence", "accept lower counts of raw memory access", false)
   .action((options: { updateFence: boolean }) => check(options));
+
+program
+  .command("override")
+  .description("the gate against overridden methods, which compiles without optimisation")
+  .action(overrideGate);
 
 program
   .command("testwasm")

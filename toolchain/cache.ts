@@ -87,6 +87,11 @@ function save(entry: string, outputs: readonly string[]): void {
 function evict(): void {
   const entries = readdirSync(CACHE).map((name) => join(CACHE, name));
   if (entries.length <= MAX_ENTRIES) return;
-  entries.sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
+  entries.sort((a, b) => lastUse(a) - lastUse(b));
   for (const old of entries.slice(0, entries.length - MAX_ENTRIES)) rmSync(old, { recursive: true, force: true });
+}
+
+/** Zero when another build has just evicted the entry. */
+function lastUse(entry: string): number {
+  return statSync(entry, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }

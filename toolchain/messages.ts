@@ -36,6 +36,7 @@ export const messages = {
     `the module has start code: a module-level initialiser is not a constant. What it does:\n${code}`,
   override: (lines: readonly string[]): string =>
     `an @unmanaged method is overridden, which picks the callee from memory that is not ours:\n${list(lines)}`,
+  overrideFailed: "the kernel did not pass the override gate",
   undeclaredImport: (name: string): string => `import ${name} is not declared in arch/x86_64/intrinsics.ts`,
 
   importDirection: (problems: readonly string[]): string =>
