@@ -4,11 +4,13 @@
  * Unit tests cover the algorithms; what only a running machine shows is here. Each result is a TAP line with the mean
  * cost of one operation in TSC ticks: instructions, under `-icount shift=0,sleep=off`.
  */
-import { powerOff, rdtsc, userLoad64, userStore64 } from "../../../arch/current";
+import { irqWindow, powerOff, rdtsc, userLoad64, userStore64 } from "../../../arch/current";
 import { LogLevel, logBegin, logDec, logEnd, logKeyDec, logStr } from "../../lib/log";
 import { currentTask, thisCpu } from "../sched/cpu";
-import { taskCreateKernel, taskStart } from "../sched/sched";
-import { mmActivateForTask, mmClone, mmCreate, mmPut } from "./address-space";
+import { cpuOnlineCount, cpusOnline } from "../sched/placement";
+import { schedYieldPoint, taskCreateKernel, taskStart } from "../sched/sched";
+import { sleepNs } from "../sched/sleep";
+import { mmActivateForTask, mmClone, mmCreate, mmGet, mmOf, mmPut } from "./address-space";
 import { freePageCount, pageAlloc } from "./buddy";
 import { framePut } from "./frame";
 import { PAGE_SIZE } from "./layout";
@@ -23,9 +25,15 @@ class TestState {
   failed: u32;
   word: u64;   // where userLoad64 puts what it finds
   startTsc: u64;
+  mm: u32;
+  writes: u32; // atomic
+  stop: u32;   // atomic: 1 stop, 2 stopped
 }
 const STATE = changetype<TestState>(memory.data(offsetof<TestState>(), 8));
 const WORD: usize = changetype<usize>(STATE) + offsetof<TestState>("word");
+
+const WRITES: usize = changetype<usize>(STATE) + offsetof<TestState>("writes");
+const STOP: usize = changetype<usize>(STATE) + offsetof<TestState>("stop");
 
 const BASE: u64 = 0x10000000;
 const PAGES: u32 = 256;
@@ -82,10 +90,59 @@ function round(): void {
   mapCosts(mm!);
   faultCosts(mm!);
   forkCosts(mm!);
+  if (cpuOnlineCount() > 1) shootdownTest(mm!);
   currentTask().mm = 0;
   mmPut(mm!);
   begin();
   end(thisCpu().currentMm == 0, "a dead address space is loaded nowhere", 1);
+}
+
+/** Another CPU writes to a page without pause: it must fail from the moment mprotect has returned. */
+function shootdownTest(mm: AddressSpace): void {
+  const va = BASE + 0x40000000;
+  let ok = mmMap(mm, va, PAGE_SIZE, RW, ANON | MapFlag.FIXED, 0, 0) == va;
+  STATE.mm = <u32>changetype<usize>(mmGet(mm));
+  atomic.store<u32>(WRITES, 0);
+  atomic.store<u32>(STOP, 0);
+  const writer = taskCreateKernel("selftest-writer", writerMain, 0);
+  assert(writer != null);
+  writer!.affinity = cpusOnline() & ~(<u64>1 << thisCpu().id);
+  taskStart(writer!);
+  let rounds: u32 = 0;
+  begin();
+  for (let i: u32 = 0; i < ROUNDS; i++) {
+    writesWait(4);
+    if (mmProtect(mm, va, PAGE_SIZE, 1)) ok = false;
+    if (userLoad64(WORD, va)) ok = false;
+    const before = STATE.word;
+    writesWait(4);
+    if (userLoad64(WORD, va) || STATE.word != before) ok = false;
+    if (mmProtect(mm, va, PAGE_SIZE, RW)) ok = false;
+    rounds++;
+  }
+  end(ok, "a page made read-only is so on another CPU at once", rounds);
+  atomic.store<u32>(STOP, 1);
+  while (atomic.load<u32>(STOP) != 2) sleepNs(1000000);
+}
+
+/** Waits until the writer has tried `count` more times. */
+function writesWait(count: u32): void {
+  const until = atomic.load<u32>(WRITES) + count;
+  while (<i32>(atomic.load<u32>(WRITES) - until) < 0) schedYieldPoint();
+}
+
+function writerMain(arg: u32): void {
+  const mm = mmOf(STATE.mm);
+  mmActivateForTask(currentTask(), mm);
+  let value: u64 = 0;
+  while (!atomic.load<u32>(STOP)) {
+    if (userStore64(BASE + 0x40000000, ++value)) value--; // refused: read-only just now
+    atomic.add<u32>(WRITES, 1);
+    irqWindow();
+  }
+  currentTask().mm = 0;
+  mmPut(mm);
+  atomic.store<u32>(STOP, 2);
 }
 
 function allocatorCosts(): void {
