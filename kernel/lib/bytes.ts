@@ -59,7 +59,7 @@ export function bytesLength(ptr: usize, max: u32): u32 {
 }
 
 /** True when the bytes spell the ASCII literal `text` exactly. */
-export function bytesAre(ptr: usize, length: u32, text: string): bool {
+export function bytesSpell(ptr: usize, length: u32, text: string): bool {
   if (<u32>text.length != length) return false;
   for (let i: u32 = 0; i < length; i++) {
     if (<u32>load<u8>(ptr + i) != <u32>text.charCodeAt(<i32>i)) return false;

@@ -59,6 +59,10 @@ export function logConsoleLevelSet(level: u32): void {
   STATE.consoleLevel = level;
 }
 
+export function logConsoleLevelGet(): u32 {
+  return STATE.consoleLevel;
+}
+
 /** Starts a line of `subsystem`; end it with logEnd() (G1). */
 export function logBegin(level: u32, subsystem: string): void {
   spinLock(logLock);

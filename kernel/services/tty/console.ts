@@ -9,7 +9,7 @@
  */
 import { CMDLINE } from "../../../arch/x86_64/boot-info";
 import { Errno } from "../../abi/errno";
-import { byteAt, bytesAre } from "../../lib/bytes";
+import { byteAt, bytesSpell } from "../../lib/bytes";
 import { logSinkSet } from "../../lib/log";
 import { uartInit, uartLogWrite } from "../driver/uart16550";
 import { currentProcess } from "../process/process";
@@ -71,14 +71,14 @@ function outletsChoose(): void {
 
 /** One word of the command line; true when it names a console that exists. */
 function outletTake(at: usize, length: u32): bool {
-  if (length < 12 || !bytesAre(at, 8, "console=")) return false;
+  if (length < 12 || !bytesSpell(at, 8, "console=")) return false;
   const value = at + 8;
-  if (STATE.serial != 0 && length >= 13 && bytesAre(value, 5, "ttyS0")) {
+  if (STATE.serial != 0 && length >= 13 && bytesSpell(value, 5, "ttyS0")) {
     STATE.logsToSerial = 1;
     STATE.isSerialMain = 1;
     return true;
   }
-  if (STATE.hasScreen != 0 && bytesAre(value, 4, "tty0")) {
+  if (STATE.hasScreen != 0 && bytesSpell(value, 4, "tty0")) {
     STATE.logsToScreen = 1;
     STATE.isSerialMain = 0;
     return true;

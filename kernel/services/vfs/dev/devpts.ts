@@ -7,7 +7,7 @@
  * Spec        Linux Documentation/filesystems/devpts.rst.
  */
 import { Errno } from "../../../abi/errno";
-import { byteAt, bytePut, bytesAre } from "../../../lib/bytes";
+import { byteAt, bytePut, bytesSpell } from "../../../lib/bytes";
 import { PTY_COUNT, ptyExists, ptyRdev } from "../../tty/pty";
 import { currentCred } from "../../process/process";
 import { dirEmit, dirEmitDots } from "../dir-emit";
@@ -64,14 +64,14 @@ function pairOf(name: usize, length: u32): u32 {
 }
 
 function devptsLookup(dir: Inode, name: usize, length: u32): usize {
-  if (bytesAre(name, length, "ptmx")) return nodeNew(dir, INO_PTMX, 0o666, deviceNumber(5, 2));
+  if (bytesSpell(name, length, "ptmx")) return nodeNew(dir, INO_PTMX, 0o666, deviceNumber(5, 2));
   const index = pairOf(name, length);
   if (index == PTY_COUNT) return 0;
   return nodeNew(dir, INO_FIRST + index, 0o620, ptyRdev(index));
 }
 
 function devptsRevalidate(dir: Inode, name: usize, length: u32, inode: usize): bool {
-  if (bytesAre(name, length, "ptmx")) return true;
+  if (bytesSpell(name, length, "ptmx")) return true;
   return inode != 0 && pairOf(name, length) != PTY_COUNT;
 }
 
