@@ -5,14 +5,18 @@ import { devptsInit } from "../vfs/dev/devpts";
 import { devtmpfsInit } from "../vfs/dev/devtmpfs";
 import { kmsgInit } from "../vfs/dev/kmsg";
 import { memoryDevicesInit } from "../vfs/dev/memory-devices";
+import { randomDeviceInit } from "../vfs/dev/random-device";
+import { procfsInit } from "../vfs/proc/procfs";
 import { keyboardInit } from "./i8042";
 
 export function driversInit(): void {
   deviceInit();
   memoryDevicesInit();
+  randomDeviceInit();
   kmsgInit();
   consoleInit();
   keyboardInit(); // a machine without one is served by its serial port
   devtmpfsInit();
   devptsInit();
+  procfsInit();
 }

@@ -4,7 +4,7 @@
  * Spec  random(4).
  */
 import { Errno } from "../../../abi/errno";
-import { randomBytes } from "../../../core/random";
+import { randomFill } from "../../../core/random";
 import { currentTask } from "../../../core/sched/cpu";
 import { taskSignalPending } from "../../../core/sched/sched";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
@@ -31,7 +31,7 @@ function randomRead(file: File, bufVa: u64, count: u32, pos: u64): i64 {
   let isBad = false;
   while (done < count && !isBad) {
     const n = min<u32>(count - done, CHUNK);
-    randomBytes(chunk, n);
+    randomFill(chunk, n);
     isBad = bufCopyOut(bufVa + done, chunk, n) != 0;
     if (!isBad) done += n;
     if (done != 0 && taskSignalPending(currentTask())) break;

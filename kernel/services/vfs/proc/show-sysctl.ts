@@ -1,6 +1,6 @@
 /** /proc/sys: the settings that exist, most of them facts. Spec: Linux Documentation/admin-guide/sysctl. */
 import { Errno } from "../../../abi/errno";
-import { randomBytes } from "../../../core/random";
+import { randomFill } from "../../../core/random";
 import { TID_MAX } from "../../../core/sched/tid";
 import { byteAt, bytePut } from "../../../lib/bytes";
 import { logConsoleLevelGet, logConsoleLevelSet } from "../../../lib/log";
@@ -23,7 +23,7 @@ export function sysctlNodesAdd(): void {
   procFileAdd(fs, "file-max", 0o444, fileMaxShow);
   procFileAdd(fs, "nr_open", 0o444, nrOpenShow);
   procFileAdd(fs, "pipe-max-size", 0o444, pipeMaxShow);
-  randomBytes(BOOT_ID, UUID_BYTES);
+  randomFill(BOOT_ID, UUID_BYTES);
 }
 
 function kernelNodesAdd(kernel: u32): void {
@@ -94,7 +94,7 @@ function printkWrite(pid: u32, tid: u32, ptr: usize, size: u32): i32 {
 /** A random (version 4) UUID, another one each time. */
 function uuidShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
   const bytes = scratchPush(UUID_BYTES);
-  randomBytes(bytes, UUID_BYTES);
+  randomFill(bytes, UUID_BYTES);
   uuidPut(seq, bytes);
   scratchPop(UUID_BYTES);
   return 0;
