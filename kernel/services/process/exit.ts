@@ -19,6 +19,7 @@ import { taskGet, taskPut, taskReleaseHookSet } from "../../core/sched/task-tabl
 import { tidDrop } from "../../core/sched/tid";
 import { wakeUpAll } from "../../core/sync/wait-queue";
 import { listAppend, listEmpty, listNodeAt, listRemove, listSame } from "../../lib/list";
+import { panic } from "../../lib/panic";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { STOP_HOOKS } from "../signal/group-stop";
 import { signalSendProcessLocked, taskInterrupt, threadOf } from "../signal/send";
@@ -138,6 +139,7 @@ function threadRemoveLocked(process: Process, task: Task): bool {
 }
 
 function processTeardown(process: Process, mm: u32): void {
+  if (process.pid == 1) panic("process 1 ended");
   EXIT_HOOKS.posixTimers(process);
   processResourcesPut(process, mm);
   if (process.sid == process.pid) EXIT_HOOKS.sessionLeader(process);
@@ -197,7 +199,7 @@ function childrenReparentLocked(process: Process): void {
   const head = childHeadOf(process);
   if (listEmpty(head)) return;
   const reaper = reaperOf(process);
-  assert(changetype<usize>(reaper) != 0); // init has ended: initEnded() stopped the machine before
+  assert(changetype<usize>(reaper) != 0); // process 1 cannot end: processTeardown panics
   while (!listEmpty(head)) {
     const child = fromSiblingNode(head.next);
     listRemove(siblingNodeOf(child));
