@@ -8,10 +8,12 @@
  * Locking  none; handlers are installed before interrupts are first let in.
  */
 import { apicSendIpi, apicSendNmi, Vector } from "../../../arch/x86_64/apic";
+import { cmdlineHas } from "../../../arch/x86_64/boot-info";
 import { TRAP_HOOKS, irqRegister } from "../../../arch/x86_64/trap";
 import { panicHooksSet } from "../../lib/panic";
 import { LogLevel, logBegin, logCString, logDec, logEnd, logStr } from "../../lib/log";
-import { SpinLock, spinHooksSet } from "../../lib/spinlock";
+import { spinHooksSet } from "../../lib/spinlock";
+import { lockdepAcquired, lockdepReleased } from "../sync/lockdep";
 import { tlbIpiSet, tlbPoll } from "../mm/tlb";
 import { cpuAt, thisCpu } from "../sched/cpu";
 import { cpusOnline } from "../sched/placement";
@@ -26,7 +28,7 @@ export function cpuInterruptsInit(): void {
   irqRegister(Vector.RESCHEDULE, rescheduleInterrupt);
   irqRegister(Vector.SHOOTDOWN, shootdownInterrupt);
   tlbIpiSet(shootdownSend);
-  spinHooksSet(tlbPoll, lockIgnore, lockIgnore, false);
+  spinHooksSet(tlbPoll, lockdepAcquired, lockdepReleased, cmdlineHas("lockdep"));
   panicHooksSet(othersStop, taskReport);
 }
 
@@ -39,8 +41,6 @@ function shootdownInterrupt(vector: u32): void {
 function shootdownSend(mask: u64): void {
   for (let left = mask; left != 0; left &= left - 1) apicSendIpi(cpuAt(<u32>ctz(left)).apicId, Vector.SHOOTDOWN);
 }
-
-function lockIgnore(lock: SpinLock): void {}
 
 /** The other CPUs halt in their NMI handler: a panic is under way (panic.ts). */
 function othersStop(): void {

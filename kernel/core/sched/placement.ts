@@ -8,6 +8,9 @@ import { cpuAt, thisCpu } from "./cpu";
 import { RunQueue, runQueueAt } from "./run-queue";
 import { Task, TaskWork, taskOf, taskWorkSet } from "./task";
 
+/** Tasks that run no longer than this between sleeps take turns with whom they wake. */
+const TURN_NS: u32 = 60_000;
+
 @final @unmanaged
 class CpuMasks {
   idle: u64;   // CPUs in the idle task
@@ -44,6 +47,19 @@ export function placementChoose(task: Task): u32 {
   }
   if ((allowed >> last) & 1) return last;
   return placementLeastBusy(allowed, last);
+}
+
+/**
+ * The CPU for a task that wakes up. Two tasks that take turns (a pipe, a lock, a call and its answer) stay on one CPU:
+ * the waker is about to sleep, and sending the other to an idle CPU costs more than the turn takes. Otherwise as
+ * placementChoose. A wrong guess is put right by the next tick, which gives idle CPUs what waits.
+ */
+export function placementWake(task: Task): u32 {
+  const here = thisCpu();
+  const waker = taskOf(here.current);
+  const takesTurns = waker.burstNs - 1 < TURN_NS && task.burstNs - 1 < TURN_NS; // 0, unknown, wraps
+  if (takesTurns && runQueueAt(here.id).count == 1 && (task.affinity >> here.id) & 1) return here.id;
+  return placementChoose(task);
 }
 
 /** The allowed CPU with the least load; `fallback` when nothing is allowed. */

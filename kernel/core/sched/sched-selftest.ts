@@ -38,7 +38,7 @@ const MUTEX = changetype<Mutex>(memory.data(offsetof<Mutex>(), 16));
 const RUNNING_PTR: usize = changetype<usize>(STATE) + offsetof<TestState>("running");
 const STOP_PTR: usize = changetype<usize>(STATE) + offsetof<TestState>("stop");
 
-const ROUNDS: u32 = 20000;
+const ROUNDS: u32 = 5000;
 const MUTEX_ROUNDS: u32 = 2000;
 const MUTEX_THREADS: u32 = 8;
 const BUSY_NS: u64 = 600 * NS_PER_MSEC;

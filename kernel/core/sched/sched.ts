@@ -14,7 +14,7 @@ import { irqWindow, mfence, monoNowNs } from "../../../arch/current";
 import { balanceIdle } from "./balance";
 import { cpuAt, currentTask, thisCpu } from "./cpu";
 import { EnqueueFlag, fairRebase } from "./fair";
-import { cpuIdleClear, cpuIdleSet, placementChoose, reschedule } from "./placement";
+import { cpuIdleClear, cpuIdleSet, placementChoose, placementWake, reschedule } from "./placement";
 import { RunQueue, runQueueAt, runQueueLock, runQueueLockOf, runQueueUnlock } from "./run-queue";
 import { classAccount, classDequeue, classEnqueue, classPick, classPut, classShouldPreempt, classYield } from "./sched-class";
 import { finishSwitch, taskSwitch } from "./switch";
@@ -24,6 +24,9 @@ import { timerTickNs, timerTickSet } from "../time/timer";
 
 /** Distance of the scheduler's ticks while a CPU runs anything but its idle task. */
 export const TICK_NS: u64 = 4_000_000;
+
+const BURST_MAX_NS: u64 = 1_000_000_000;
+const BURST_STEP_NS: u64 = 20_000;
 
 /** Set of states that a waker with this reason ends. */
 function statesWoken(reason: u32): u32 {
@@ -73,6 +76,7 @@ function scheduleChoose(rq: RunQueue, prev: Task): Task {
     if (prev.state != TaskState.RUNNABLE) {
       classDequeue(rq, prev);
       prev.voluntarySwitches++;
+      burstNote(prev);
     } else if (((prev.affinity >> rq.cpu) & 1) == 0) {
       classDequeue(rq, prev); // H3: finishSwitch hands it on
     } else {
@@ -83,6 +87,16 @@ function scheduleChoose(rq: RunQueue, prev: Task): Task {
   }
   if (rq.count == 0) balanceIdle(rq);
   return classPick(rq);
+}
+
+/**
+ * Learns from a sleep that begins how long the task runs between two sleeps. One long burst counts little: a fault, an
+ * interrupt or a hypervisor that took the processor away must not outweigh many short ones.
+ */
+function burstNote(task: Task): void {
+  const limit = min<u64>(<u64>task.burstNs * 4 + BURST_STEP_NS, BURST_MAX_NS);
+  const burstNs = <u32>min<u64>(task.sumExecNs - task.sliceStartNs, limit);
+  task.burstNs = (task.burstNs >> 2) * 3 + (burstNs >> 2) + 1;
 }
 
 /** The CPU gets work after idling: from now on it ticks. */
@@ -135,7 +149,7 @@ export function taskWake(task: Task, reason: u32): bool {
     runQueueUnlock(rq);
     return true;
   }
-  const target = placementChoose(task);
+  const target = placementWake(task);
   if (target == rq.cpu) {
     enqueueAndPreempt(rq, task, EnqueueFlag.WAKEUP);
     runQueueUnlock(rq);
@@ -168,9 +182,7 @@ export function taskStart(task: Task): void {
 
 /** A point where no spinlock is held in a long kernel path: takes pending interrupts, gives way when asked. */
 export function schedYieldPoint(): void {
-  thisCpu().irqDepth = 1; // a tick in here finds the kernel, not the program
   irqWindow();
-  thisCpu().irqDepth = 0;
   if (atomic.load<u32>(changetype<usize>(currentTask())) & TaskWork.RESCHED) schedule();
 }
 

@@ -130,6 +130,8 @@ export class Task {
   hashNext: u32;       // tid table
   futexNode: u64;      // a ListNode held by value: waiters of a futex bucket
   queuedSinceNs: u64;
+  burstNs: u32;        // running average of how long it runs between sleeps, 0: unknown
+  burstPad: u32;
   // -- added by signals
   faultVector: u64;    // of the last user exception, for signal frames
   faultError: u64;
