@@ -14,6 +14,7 @@ import { vdsoInit } from "./process/vdso";
 import { epollInit } from "./vfs/epoll";
 import { eventfdInit } from "./vfs/eventfd";
 import { pipeInit } from "./vfs/sys-pipe";
+import { timerfdInit } from "./vfs/timerfd";
 import { FileMode } from "./vfs/types";
 import { initramfsUnpack, vfsInit, vfsMkdir, vfsMknod } from "./vfs/vfs";
 
@@ -28,6 +29,7 @@ export function servicesStart(arg: u32): void {
   pipeInit();
   eventfdInit();
   epollInit();
+  timerfdInit();
   driversInit();
   if (!vdsoInit()) logInfo("boot", "no vDSO: programs ask for the time by system call");
   rootFill();
