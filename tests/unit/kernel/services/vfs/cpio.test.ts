@@ -69,3 +69,54 @@ test("names that climb out, and a file where a directory must be, stop the unpac
   expect(unpack(vfs, newc([{ name: "f", mode: 0o100644 }, { name: "f/g", mode: 0o100644 }]))).toBe(1);
   expect(unpack(vfs, new Uint8Array(100).fill(0x31))).toBe(-22);
 });
+
+/** xorshift32. */
+function random(seed: number): (n: number) => number {
+  let x = seed | 1;
+  return (n) => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return (x >>> 0) % n;
+  };
+}
+
+const GOOD = newc([
+  { name: "d", mode: 0o40755 },
+  { name: "d/f", mode: 0o100644, data: "z".repeat(5000) },
+  { name: "d/l", mode: 0o120777, data: "f" },
+  { name: "h1", mode: 0o100644, nlink: 2, ino: 5 },
+  { name: "h2", mode: 0o100644, nlink: 2, ino: 5, data: "linked" },
+  { name: "null", mode: 0o20666, rdev: [1, 3] },
+]);
+
+/** One to four edits: digits, bytes, cuts, doubled pieces. */
+function mutate(pick: (n: number) => number): Uint8Array {
+  let bytes = Uint8Array.from(GOOD);
+  for (let edits = 1 + pick(4); edits > 0; edits--) {
+    const at = pick(bytes.length);
+    const kind = pick(5);
+    if (kind === 0) bytes[at] = pick(256);
+    else if (kind === 1) bytes[at] = "0123456789abcdefF/.\0"[pick(20)]!.charCodeAt(0);
+    else if (kind === 2) bytes = bytes.slice(0, at + 1);
+    else if (kind === 3) bytes = Uint8Array.from([...bytes.subarray(0, at), ...bytes.subarray(pick(at + 1))]);
+    else bytes.set(new TextEncoder().encode("ffffffff").subarray(0, Math.min(8, bytes.length - at)), at);
+  }
+  return bytes.length ? bytes : GOOD;
+}
+
+test("10,000 damaged archives: an answer each time, and the kernel goes on", async () => {
+  const seed = Number(process.env["SEED"] ?? 4711);
+  const pick = random(seed);
+  for (let batch = 0; batch < 10; batch++) {
+    const vfs = await bootVfs();
+    for (let i = 0; i < 1000; i++) {
+      const archive = mutate(pick);
+      const result = unpack(vfs, archive);
+      if (result < -4095 || result > 200) throw new Error(`seed ${seed} batch ${batch} archive ${i}: ${result}`);
+    }
+    const fresh = newc([{ name: "proof", mode: 0o100644, data: "alive" }]);
+    expect(unpack(vfs, fresh)).toBe(1);
+    expect(readAll(vfs, "/proof")).toBe("alive");
+  }
+}, 120_000);

@@ -25,6 +25,7 @@ const LINEAR_BASE = 0xffffffff80000000n;
 const TASK_AT = structLayout("kernel/core/sched/task.ts", "Task");
 const PROCESS_AT = structLayout("kernel/services/process/process.ts", "Process");
 const CRED_AT = structLayout("kernel/services/process/process.ts", "Cred");
+const SLAB_AT = structLayout("kernel/core/mm/slab-cache.ts", "SlabCache");
 const RLIMIT_NOFILE = 7;
 const UNLIMITED = 0xffffffffffffffffn;
 
@@ -32,9 +33,11 @@ export interface Vfs extends Kernel {
   call(name: string, ...args: (number | bigint)[]): number;
   /** Puts a string into the n-th 8 KiB string slot; its linear address. */
   text(value: string, slot?: number): number;
-  /** Free pages of RAM, all caches emptied. */
-  freePages(): bigint;
+  /** What is in use with all caches emptied: objects, kernel heap pages outside slabs, RAM pages outside the heap. */
+  inUse(): { objects: number; large: number; pages: number };
   view(): DataView;
+  /** A system call on user memory that lies in BUFFER; the result as a number. */
+  sys(name: string, ...args: (number | bigint)[]): number;
   setCred(cred: { uid: number; gid?: number; caps?: bigint }): void;
 }
 
@@ -43,6 +46,7 @@ export async function bootVfs(ramMib = 64): Promise<Vfs> {
   const { exports, machine } = kernel;
   machine.thisCpu = kernel.constant("CPUS");
   machine.currentTask = TASK;
+  machine.override(flatUser(kernel));
   const view = new DataView(kernel.memory.buffer);
   const end = BigInt(ramMib * MIB);
   exports.earlyReset();
@@ -64,6 +68,7 @@ export async function bootVfs(ramMib = 64): Promise<Vfs> {
 
   const vfs: Vfs = {
     ...kernel,
+    sys: (name, ...args) => Number(exports[name]!(...args)),
     call: (name, ...args) => Number(exports[name]!(...args)),
     text: (value, slot = 0) => {
       const ptr = BUFFER + slot * 8192;
@@ -71,10 +76,25 @@ export async function bootVfs(ramMib = 64): Promise<Vfs> {
       view.setBigUint64(ptr + new TextEncoder().encode(value).length, 0n, true);
       return ptr;
     },
-    freePages: () => {
-      exports.dcacheShrink(0x7fffffff);
+    inUse: () => {
+      // Twice: names used since the last look get a second chance.
+      for (let idle = 0; idle < 2;) idle = exports.dcacheShrink(0x7fffffff) ? 0 : idle + 1;
       exports.slabTrim();
-      return (exports.freePageCount() as bigint) + BigInt(exports.heapFreePages());
+      exports.pageCacheDrain();
+      let objects = 0;
+      let slabPages = 0;
+      const v = new DataView(kernel.memory.buffer);
+      for (let i = 0; i < exports.slabCount(); i++) {
+        const at = exports.slabAt(i) as number;
+        objects += v.getUint32(at + SLAB_AT.inUse!, true);
+        slabPages += v.getUint32(at + SLAB_AT.slabCount!, true) << v.getUint32(at + SLAB_AT.order!, true);
+      }
+      const heap = exports.heapTotalPages() as number;
+      return {
+        objects,
+        large: heap - (exports.heapFreePages() as number) - slabPages,
+        pages: Number(exports.totalPageCount()) - Number(exports.freePageCount()) - heap,
+      };
     },
     view: () => new DataView(kernel.memory.buffer),
     setCred: ({ uid, gid = uid, caps = uid ? 0n : 0x1ffffffffffn }) => {
@@ -86,6 +106,38 @@ export async function bootVfs(ramMib = 64): Promise<Vfs> {
   };
   vfs.setCred({ uid: 0 });
   return vfs;
+}
+
+/** User memory without an address space: user addresses in BUFFER are that linear memory, all others fault. */
+function flatUser(kernel: Kernel): Record<string, (...args: never[]) => number> {
+  const EFAULT = -14;
+  const bytes = (): Uint8Array => new Uint8Array(kernel.memory.buffer);
+  const room = (va: bigint): number => (va >= BigInt(BUFFER) && va < BigInt(BUFFER + BUFFER_BYTES) ? BUFFER + BUFFER_BYTES - Number(va) : 0);
+  const copy = (va: bigint, size: number, move: (at: number, n: number) => void): number => {
+    const n = Math.min(size, room(va));
+    if (n > 0) move(Number(va), n);
+    return size - n;
+  };
+  const pa = (at: bigint, n: number): Uint8Array => kernel.machine.bytes(at, n);
+  return {
+    user_copy_in: (ptr: number, va: bigint, size: number) => (copy(va, size, (at, n) => bytes().copyWithin(ptr, at, at + n)) ? EFAULT : 0),
+    user_copy_out: (va: bigint, ptr: number, size: number) => (copy(va, size, (at, n) => bytes().copyWithin(at, ptr, ptr + n)) ? EFAULT : 0),
+    user_copy_to_phys: (dst: bigint, va: bigint, size: number) => copy(va, size, (at, n) => pa(dst, n).set(bytes().subarray(at, at + n))),
+    user_copy_from_phys: (va: bigint, src: bigint, size: number) => copy(va, size, (at, n) => bytes().set(pa(src, n), at)),
+    user_zero: (va: bigint, size: number) => copy(va, size, (at, n) => bytes().fill(0, at, at + n)),
+    user_copy_string: (ptr: number, va: bigint, max: number) => {
+      const left = room(va);
+      const end = bytes().indexOf(0, Number(va)) - Number(va);
+      if (left <= 0 || end >= left) return EFAULT;
+      if (end >= max) return -36;
+      bytes().copyWithin(ptr, Number(va), Number(va) + end + 1);
+      return end;
+    },
+    user_store64: (va: bigint, value: bigint) => copy(va, 8, (at) => new DataView(kernel.memory.buffer).setBigInt64(at, value, true)) ? EFAULT : 0,
+    user_store32: (va: bigint, value: number) => copy(va, 4, (at) => new DataView(kernel.memory.buffer).setInt32(at, value, true)) ? EFAULT : 0,
+    user_load32: (ptr: number, va: bigint) => (copy(va, 4, (at) => bytes().copyWithin(ptr, at, at + 4)) ? EFAULT : 0),
+    user_load64: (ptr: number, va: bigint) => (copy(va, 8, (at) => bytes().copyWithin(ptr, at, at + 8)) ? EFAULT : 0),
+  };
 }
 
 /** Gives the task a process with credentials, limits, a descriptor table and a context. */
