@@ -19,7 +19,7 @@ import { SpinLock, spinLock, spinUnlock } from "../../lib/spinlock";
 import { deviceNumber, deviceRegisterChar, deviceRegisterMajor } from "../vfs/dev/device";
 import { fileOpsDefaults } from "../vfs/file";
 import { bufCopyIn, bufCopyOut } from "../vfs/io-buf";
-import { File, FileOps, Inode, OpenFlag, PollEvent } from "../vfs/types";
+import { File, FileOps, Inode, OpenFlag, PollEvent, isErrPtr } from "../vfs/types";
 import { ttyHangup } from "./job-control";
 import { ttyReceive, ttyReceiveRoom } from "./ldisc-input";
 import { ttyFileOpen } from "./tty-file";
@@ -43,11 +43,21 @@ const SLAVE_OPS = changetype<FileOps>(memory.data(offsetof<FileOps>()));
 const SLOTS: usize = memory.data(64 * 4);
 const ptyLock = changetype<SpinLock>(memory.data(16));
 
-export function ptyInit(): void {
+/** The driver table alone; ptyInit registers the devices too. */
+export function ptyDriverInit(): void {
   DRIVER.kick = ptyKick;
   DRIVER.unthrottle = ptyUnthrottle;
   DRIVER.configure = ptyConfigure;
   DRIVER.closed = ptySlaveClosed;
+}
+
+/** The driver of slaves, a TtyDriver. */
+export function ptyDriver(): usize {
+  return changetype<usize>(DRIVER);
+}
+
+export function ptyInit(): void {
+  ptyDriverInit();
   fileOpsDefaults(MASTER_OPS);
   MASTER_OPS.open = ptmxOpen;
   MASTER_OPS.read = masterRead;
@@ -94,20 +104,28 @@ function ptySlaveClosed(tty: Tty): void {
 // ---- opening ----
 
 function ptmxOpen(inode: Inode, file: File): i32 {
+  const made = ptyPairNew();
+  if (isErrPtr(made)) return <i32>made;
+  ttyOf(<u32>made).flags |= TtyFlag.PTY_LOCKED;
+  file.data = <u32>made;
+  file.ops = changetype<usize>(MASTER_OPS);
+  return 0;
+}
+
+/** The slave Tty of a new pair whose master counts as open; an errno as pointer. */
+export function ptyPairNew(): usize {
   const tty = ttyNew(DRIVER, 0, 0);
-  if (!tty) return -(<i32>Errno.NOMEM);
+  if (!tty) return <usize>-(<i32>Errno.NOMEM);
   const index = slotTake(<u32>changetype<usize>(tty));
   if (index == PTY_COUNT) {
     ttyPut(tty);
-    return -(<i32>Errno.NOSPC);
+    return <usize>-(<i32>Errno.NOSPC);
   }
   tty.rdev = ptyRdev(index);
   tty.ptyIndex = index;
-  tty.flags = TtyFlag.PTY_SLAVE | TtyFlag.PTY_LOCKED;
+  tty.flags = TtyFlag.PTY_SLAVE;
   tty.masterOpen = 1;
-  file.data = <u32>changetype<usize>(tty);
-  file.ops = changetype<usize>(MASTER_OPS);
-  return 0;
+  return changetype<usize>(tty);
 }
 
 function slotTake(tty: u32): u32 {
