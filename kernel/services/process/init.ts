@@ -37,7 +37,6 @@ import { execRun } from "./exec";
 import { ExecArgs, execArgsFree } from "./exec-args";
 import { execArgsOf, ExecState, execStateRelease } from "./exec-image";
 import { exitInit, processExit } from "./exit";
-import { processGroupSetLocked, processSessionSetLocked } from "./job-control";
 import { oomKill } from "./oom";
 import { currentProcess, Process } from "./process";
 import { processAlloc, processGet, processLock, processTableAddLocked, processTableInit, threadHeadOf } from "./process-table";
@@ -92,8 +91,7 @@ export function processSpawnInit(): void {
   taskNameSet(task, "init");
   spinLock(processLock);
   tidHold(process.pid);
-  processGroupSetLocked(process, process.pid);
-  processSessionSetLocked(process, process.pid);
+  // Group and session stay 0, as on Linux: process 1 may call setsid.
   listAppend(threadHeadOf(process), listNodeAt(changetype<usize>(task) + offsetof<Task>("groupNode")));
   process.threadCount = 1;
   process.liveThreads = 1;
