@@ -3,6 +3,7 @@
  */
 import { rtcReadSeconds } from "../../arch/current";
 import { BOOT_INFO } from "../../arch/x86_64/boot-info";
+import { initrdFree } from "../core/mm/memory-init";
 import { futexInit } from "../core/sync/futex";
 import { NS_PER_SEC, clockSetReal } from "../core/time/clock";
 import { LogLevel, logBegin, logEnd, logInfo, logInt, logKeyDec, logStr } from "../lib/log";
@@ -51,4 +52,5 @@ function rootFill(): void {
     logKeyDec("bytes", BOOT_INFO.initrdBytes);
   }
   logEnd();
+  initrdFree(); // every file has its own pages now
 }

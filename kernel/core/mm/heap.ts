@@ -9,16 +9,18 @@
  *
  * Invariants  H1  desc[page] of a free block's first page is FREE_TAG | order << 8, of a large allocation's
  *                 LARGE_TAG | order << 8, of every page of a slab its SlabCache (at least 64 KiB, so never a tag).
- *             H2  every chunk below heapEnd is mapped for ever; its free pages count as free memory.
+ *             H2  bit n of CHUNK_MAP is set exactly while chunk n is mapped; free pages of chunks count as free memory.
+ *             H3  a chunk without a used page gives its frames back only in heapTrim: free memory may stay mapped.
  * Locking     HEAP_LOCK (Rank.HEAP).
  */
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { Rank } from "../../lib/lock-rank";
 import { ListNode, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove } from "../../lib/list";
 import { freeHeldAdd, pageAlloc, pageFree, pagesAlloc, pagesFree } from "./buddy";
-import { LARGE_PAGE, kernelMapLarge, kernelMapPage, kernelUnmapPage } from "./kernel-map";
-import { pfnToPa } from "./frame-table";
+import { LARGE_PAGE, kernelMapLarge, kernelMapPage, kernelUnmapLarge, kernelUnmapPage, kernelUnmapTable } from "./kernel-map";
+import { frameOf, paToPfn, pfnToPa } from "./frame-table";
 import { PAGE_SHIFT, PAGE_SIZE } from "./layout";
+import { tlbFlushKernel } from "./tlb";
 
 export { kstackAlloc, kstackFree } from "./kernel-stack";
 
@@ -27,6 +29,7 @@ export const HEAP_MAX_ORDER: u32 = 8;
 const CHUNK_ORDER: u32 = 9;
 const CHUNK_PAGES: u32 = 512;
 const CHUNK_MASK: usize = 0x1fffff;
+const LARGE_SHIFT: u32 = 21;
 const FREE_TAG: u32 = 1;
 const LARGE_TAG: u32 = 2;
 
@@ -36,10 +39,12 @@ const FREE_LISTS: usize = memory.data(9 * 8, 8); // a ListNode head for each ord
 @final @unmanaged
 class HeapState {
   base: usize;     // first chunk
-  end: usize;      // after the last chunk
+  end: usize;      // after the last chunk ever mapped
   limit: usize;    // the heap may not grow beyond
   freePages: u32;  // in free blocks
+  chunks: u32;     // mapped
 }
+const CHUNK_MAP: usize = memory.data(96, 4); // H2, room for 768 chunks
 const HEAP = changetype<HeapState>(memory.data(offsetof<HeapState>()));
 
 function listOf(order: u32): ListNode {
@@ -54,6 +59,8 @@ export function heapInit(base: usize, limit: usize): void {
   HEAP.end = base;
   HEAP.limit = limit;
   HEAP.freePages = 0;
+  HEAP.chunks = 0;
+  memory.fill(CHUNK_MAP, 0, 96);
 }
 
 /** Address of the descriptor of the page that holds `ptr`. */
@@ -102,10 +109,21 @@ function chunkBackSingly(at: usize): bool {
   return true;
 }
 
-/** Nobody has looked at these pages yet, so no TLB holds them. */
+/** Unmaps `pages` single pages and their table; frees them after the flush, until when another CPU may reach them. */
 function heapUnback(at: usize, pages: u32): void {
+  let chain: u32 = 0;
   for (let page: u32 = 0; page < pages; page++) {
-    pageFree(<u32>(kernelUnmapPage(at + (page << PAGE_SHIFT)) >> PAGE_SHIFT));
+    const pfn = paToPfn(kernelUnmapPage(at + (page << PAGE_SHIFT)));
+    frameOf(pfn).link = chain;
+    chain = pfn;
+  }
+  const table = kernelUnmapTable(at);
+  tlbFlushKernel();
+  if (table) pageFree(paToPfn(table));
+  while (chain) {
+    const next = frameOf(chain).link;
+    pageFree(chain);
+    chain = next;
   }
 }
 
@@ -117,10 +135,24 @@ function chunkBack(at: usize): bool {
   return false;
 }
 
+function chunkIsMapped(at: usize): bool {
+  const n = <u32>((at - HEAP.base) >> LARGE_SHIFT);
+  return (load<u32>(CHUNK_MAP + (n >> 5 << 2)) >> (n & 31) & 1) != 0;
+}
+
+function chunkMark(at: usize): void {
+  const n = <u32>((at - HEAP.base) >> LARGE_SHIFT);
+  const word = CHUNK_MAP + (n >> 5 << 2);
+  store<u32>(word, load<u32>(word) ^ (1 << (n & 31)));
+}
+
 function chunkAddLocked(): bool {
-  const at = HEAP.end;
+  let at = HEAP.base;
+  while (at < HEAP.end && chunkIsMapped(at)) at += LARGE_PAGE;
   if (at + LARGE_PAGE > HEAP.limit || !chunkBack(at)) return false;
-  HEAP.end = at + LARGE_PAGE;
+  HEAP.end = max<usize>(HEAP.end, at + LARGE_PAGE);
+  HEAP.chunks++;
+  chunkMark(at);
   memory.fill(at, 0, PAGE_SIZE);
   store<u32>(at, LARGE_TAG); // the header page itself
   for (let order: u32 = 0; order <= HEAP_MAX_ORDER; order++) {
@@ -186,5 +218,40 @@ export function heapFreePages(): u32 {
 
 /** Pages of RAM that back the heap. */
 export function heapTotalPages(): u32 {
-  return <u32>((HEAP.end - HEAP.base) >> PAGE_SHIFT);
+  return HEAP.chunks * CHUNK_PAGES;
+}
+
+/** Gives chunks without a used page, all but one, back to the page allocator (low memory). */
+export function heapTrim(): void {
+  spinLock(HEAP_LOCK);
+  let isSpared = false;
+  for (let at = HEAP.base; at < HEAP.end; at += LARGE_PAGE) {
+    if (!chunkIsMapped(at) || !chunkIsEmpty(at)) continue;
+    if (isSpared) chunkReleaseLocked(at);
+    isSpared = true;
+  }
+  spinUnlock(HEAP_LOCK);
+}
+
+/** An empty chunk has one free block of each order. */
+function chunkIsEmpty(at: usize): bool {
+  for (let order: u32 = 0; order <= HEAP_MAX_ORDER; order++) {
+    if (heapDesc(at + (PAGE_SIZE << order)) != (FREE_TAG | (order << 8))) return false;
+  }
+  return true;
+}
+
+/** Unmaps first and frees after the flush: until then another CPU may still have the translation. */
+function chunkReleaseLocked(at: usize): void {
+  for (let order: u32 = 0; order <= HEAP_MAX_ORDER; order++) listRemove(listNodeAt(at + (PAGE_SIZE << order)));
+  heapFreeAdd(1 - <i32>CHUNK_PAGES);
+  HEAP.chunks--;
+  chunkMark(at);
+  const large = kernelUnmapLarge(at);
+  if (large) {
+    tlbFlushKernel();
+    pagesFree(paToPfn(large), CHUNK_ORDER);
+    return;
+  }
+  heapUnback(at, CHUNK_PAGES);
 }

@@ -104,3 +104,27 @@ export function kernelUnmapPage(linear: usize): u64 {
   invlpg(va);
   return pa;
 }
+
+/** Removes the 2 MiB page at `linear`, as kernelUnmapPage; 0 and nothing done when single pages are mapped there. */
+export function kernelUnmapLarge(linear: usize): u64 {
+  const va = linearBase() + <u64>linear;
+  spinLock(KERNEL_MAP_LOCK);
+  const slot = entryOf(va, 2);
+  const entry = physLoad64(slot);
+  const isLarge = (entry & Pte.LARGE) != 0;
+  if (isLarge) physStore64(slot, 0);
+  spinUnlock(KERNEL_MAP_LOCK);
+  if (isLarge) invlpg(va);
+  return isLarge ? entry & PTE_ADDRESS & ~(<u64>LARGE_PAGE - 1) : 0;
+}
+
+/** Unhooks the page table, empty again, that served the 2 MiB at `linear`; its physical address, 0 when there is none. */
+export function kernelUnmapTable(linear: usize): u64 {
+  spinLock(KERNEL_MAP_LOCK);
+  const slot = entryOf(linearBase() + <u64>linear, 2);
+  const entry = physLoad64(slot);
+  const isTable = (entry & (Pte.PRESENT | Pte.LARGE)) == Pte.PRESENT;
+  if (isTable) physStore64(slot, 0);
+  spinUnlock(KERNEL_MAP_LOCK);
+  return isTable ? entry & PTE_ADDRESS : 0;
+}

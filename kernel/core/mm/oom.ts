@@ -8,6 +8,7 @@ import { currentTask } from "../sched/cpu";
 import { sleepUntil } from "../sched/sleep";
 import { TaskWork } from "../sched/task";
 import { freePageCount, pageCacheDrain } from "./buddy";
+import { heapTrim } from "./heap";
 import { kstackTrim } from "./kernel-stack";
 import { MM_HOOKS } from "./mm-hooks";
 import { pageTableTrim } from "./page-table";
@@ -25,6 +26,7 @@ export function memoryTrim(): u64 {
   const before = freePageCount();
   pageTableTrim();
   slabTrim();
+  heapTrim();
   kstackTrim();
   pageCacheDrain();
   const after = freePageCount();

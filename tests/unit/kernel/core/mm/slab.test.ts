@@ -54,6 +54,33 @@ test("too large a size is refused, a full memory answers 0", async () => {
   expect(k["kmalloc"]!(65536)).not.toBe(0);
 });
 
+test("the heap gives empty chunks back when memory is trimmed", async () => {
+  const memory = await loadMemory();
+  const { k } = memory;
+  const blocks: number[] = [];
+  const grow = (): void => {
+    for (let i = 0; i < 12; i++) blocks.push(k["kmalloc"]!(1 << 20) as number);
+    expect(new Set(blocks).size).toBe(blocks.length);
+  };
+  const shrink = (): number => {
+    blocks.splice(0).forEach((ptr) => k["kfree"]!(ptr));
+    return memory.free();
+  };
+  grow();
+  const before = shrink();
+  const pages = k["heapTotalPages"]!();
+  expect(pages).toBeLessThanOrEqual(1024);
+  // Single pages all over: the next chunks cannot be large pages.
+  const holes: number[] = [];
+  for (let pfn = k["pageAlloc"]!() as number; pfn; pfn = k["pageAlloc"]!() as number) holes.push(pfn);
+  holes.filter((pfn) => pfn % 64).forEach((pfn) => k["framePut"]!(pfn));
+  grow();
+  expect(shrink()).toBe(before - holes.filter((pfn) => pfn % 64 === 0).length);
+  holes.filter((pfn) => pfn % 64 === 0).forEach((pfn) => k["framePut"]!(pfn));
+  expect(memory.free()).toBe(before);
+  expect(k["heapTotalPages"]!()).toBe(pages);
+});
+
 test("kernel stacks come with a guard and go back", async () => {
   const memory = await loadMemory();
   const { k } = memory;
