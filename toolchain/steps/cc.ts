@@ -14,7 +14,12 @@ const COMMON_FLAGS = [
   "-fno-asynchronous-unwind-tables", "-fno-unwind-tables", "-fno-ident", "-g0", "-pipe",
   `-ffile-prefix-map=${ROOT}/=`, `-I${ARCH}`,
 ];
-const OPTIMISE: Record<Flavour, string[]> = { release: ["-O2"], dev: ["-O1"] };
+/**
+ * Inlining as -O3 has it, without -O3's loop copies. Measured with asc at -O1: 5 to 20 % fewer instructions on the memory
+ * paths than asc -O3 and plain -O2, and half of asc's time.
+ */
+const INLINING = ["--param=max-inline-insns-auto=30", "--param=early-inlining-insns=14"];
+const OPTIMISE: Record<Flavour, string[]> = { release: ["-O2", ...INLINING], dev: ["-O1"] };
 /** Our own C is clean; wasm2c's bodies have unused variables and labels by nature. */
 const WARNINGS = [
   "-Wall", "-Wextra", "-Werror=implicit-function-declaration", "-Wno-unused", "-Wno-sign-compare",
