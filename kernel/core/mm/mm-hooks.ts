@@ -13,6 +13,7 @@
  *   limit        no         soft limit of RLIMIT number `resource` of the calling process (~0: none)
  *   random       no         64 random bits for address-space layout
  *   oomKill      no         sends SIGKILL to the process using most memory (logs it); 0 when there is nobody to kill
+ *   cacheShrink  yes        frees names and other things kept only because they may be used again; how many
  *   mayLockAny   no         1 when the caller has CAP_IPC_LOCK
  *
  * Locking  none of them may take an Inode.lock or this mm's lock: they run inside page faults with AddressSpace.lock.
@@ -27,6 +28,7 @@ export class MmHooks {
   random: () => u64;
   oomKill: () => u32;
   mayLockAny: () => u32;
+  cacheShrink: () => u32;
 }
 export const MM_HOOKS = changetype<MmHooks>(memory.data(offsetof<MmHooks>()));
 
@@ -49,6 +51,7 @@ function noFileRef(file: usize, delta: i32): void {}
 function noFileMmap(file: usize, prot: u32, flags: u32): i32 { return -ENODEV; }
 function noLimit(resource: u32): u64 { return ~<u64>0; }
 function noOomKill(): u32 { return 0; }
+function noCache(): u32 { return 0; }
 function noLockRight(): u32 { return 1; }
 
 /** splitmix64, until a real source of randomness is installed. */
@@ -70,6 +73,7 @@ export function mmHooksInit(): void {
   MM_HOOKS.random = weakRandom;
   MM_HOOKS.oomKill = noOomKill;
   MM_HOOKS.mayLockAny = noLockRight;
+  MM_HOOKS.cacheShrink = noCache;
 }
 
 /** Installs the file side (VFS). */
@@ -83,6 +87,11 @@ export function mmFilePageHookSet(
   MM_HOOKS.cachedPages = cachedPages;
   MM_HOOKS.fileRef = fileRef;
   MM_HOOKS.fileMmap = fileMmap;
+}
+
+/** Installs what gives back cached names when memory is full (VFS). */
+export function mmCacheHookSet(shrink: () => u32): void {
+  MM_HOOKS.cacheShrink = shrink;
 }
 
 /** Installs the process side (PROC). */

@@ -24,6 +24,7 @@ const LAST_KILL: usize = memory.data(8, 8);
 /** Gives this CPU's caches and idle kernel stacks back to the page allocator; the pages won. */
 export function memoryTrim(): u64 {
   const before = freePageCount();
+  MM_HOOKS.cacheShrink();
   pageTableTrim();
   slabTrim();
   heapTrim();

@@ -27,6 +27,7 @@ import { sigActionOf, sigDiscardLocked, sigHandOf, sigHandPut } from "../signal/
 import { fdTableOf, fdTablePut } from "../vfs/fd-table";
 import { filePut } from "../vfs/file";
 import { fsContextOf, fsContextPut } from "../vfs/fs-context";
+import { pathBufferFree } from "../vfs/path-buffer";
 import { fileOf } from "../vfs/types";
 import { credOf } from "./process";
 import { credPut } from "./cred";
@@ -273,6 +274,7 @@ function taskReleased(task: Task): void {
   sigDiscardLocked(
     changetype<usize>(task) + offsetof<Task>("sigPending"), changetype<usize>(task) + offsetof<Task>("sigQueue"),
     ALL_SIGNALS);
+  pathBufferFree(task.pathBuffer);
   if (task.process != 0) processPut(processOf(task.process));
 }
 

@@ -54,6 +54,7 @@ export function fileAccessed(file: File, inode: Inode): void {
 /** FileOps.write: bytes written, or -errno when none were. Inode.lock is held. */
 export function pagesWrite(file: File, bufVa: u64, count: u32, pos: u64): i64 {
   const inode = inodeOf(file.inode);
+  if (inode.data3 && sealsForbid(inode, pos + count)) return -(<i64>Errno.PERM);
   let done: u32 = 0;
   let failure: i32 = 0;
   while (done < count) {
@@ -76,6 +77,13 @@ export function pagesWrite(file: File, bufVa: u64, count: u32, pos: u64): i64 {
   if (done) inodeTouchModified(inode);
   return done ? <i64>done : <i64>failure;
 }
+
+/** memfd seals (memfd.ts): F_SEAL_WRITE and F_SEAL_FUTURE_WRITE forbid writing, F_SEAL_GROW growing. */
+function sealsForbid(inode: Inode, end: u64): bool {
+  return (inode.data3 & SEALS_WRITE) != 0 || ((inode.data3 & SEAL_GROW) != 0 && end > inode.size);
+}
+const SEALS_WRITE: u32 = 8 | 16;
+const SEAL_GROW: u32 = 4;
 
 /** Writes into one page: bytes copied (fewer than `chunk` when the buffer faults), or -errno. */
 function pageWrite(inode: Inode, index: u64, offset: u32, bufVa: u64, chunk: u32): i32 {

@@ -1,12 +1,14 @@
 /** What core/mm asks of files: pages, references, and whether a mapping is allowed. */
 import { Errno } from "../../abi/errno";
-import { mmFilePageHookSet } from "../../core/mm/mm-hooks";
+import { mmCacheHookSet, mmFilePageHookSet } from "../../core/mm/mm-hooks";
 import { File, FileRight, fileOf, fileOpsOf, inodeOf, mountOf } from "./types";
 import { fileGet, filePut } from "./file";
+import { dcacheShrink } from "./dcache";
 import { MountFlag } from "./mount";
 import { tmpfsFileOps } from "./tmpfs";
 import { pageCacheFindMany } from "./page-cache";
 
+const SHRINK_ALL: u32 = 0x7fffffff;
 const PROT_WRITE: u32 = 2;
 const PROT_EXEC: u32 = 4;
 const MAP_SHARED: u32 = 1;
@@ -15,6 +17,13 @@ const SEALS_WRITE: u32 = 8 | 16;
 
 export function mmapHooksInit(): void {
   mmFilePageHookSet(hookGetPage, hookCachedPages, hookFileRef, hookFileMmap);
+  mmCacheHookSet(hookCacheShrink);
+}
+
+/** Every name nobody holds, those used lately too: memory is full. */
+function hookCacheShrink(): u32 {
+  const freed = dcacheShrink(SHRINK_ALL);
+  return freed + dcacheShrink(SHRINK_ALL);
 }
 
 function hookGetPage(file: usize, index: u64, forWrite: u32): i32 {

@@ -142,6 +142,11 @@ export function fileNameBytes(file: File, ptr: usize, max: u32): i32 {
   const d = dentryOf(file.dentry);
   if (d.flags & DentryFlag.NAMELESS) {
     if (max < 300) return -(<i32>Errno.NAMETOOLONG);
+    if (d.flags & DentryFlag.UNLINKED) { // a memfd
+      store<u8>(ptr, 0x2f);
+      memory.copy(ptr + 1, d.namePtr, d.nameLength);
+      return <i32>(1 + d.nameLength + bytesFromString(ptr + 1 + d.nameLength, DELETED));
+    }
     memory.copy(ptr, d.namePtr, d.nameLength);
     return <i32>(d.nameLength + inodeNumberBytes(inodeOf(file.inode).ino, ptr + d.nameLength));
   }

@@ -10,6 +10,8 @@ import {
 import { inodeOwnerCheck } from "./credentials";
 import { superOpsOf } from "./super-block";
 import { fcntlLock, flockFile } from "./file-lock";
+import { fileSealsControl } from "./memfd";
+import { fileIsPipe, pipeCapacity, pipeResize } from "./pipe";
 
 const RLIMIT_NOFILE: u32 = 7;
 const FD_CLOEXEC: u64 = 1;
@@ -23,26 +25,6 @@ const enum Fcntl {
   ADD_SEALS = 1033, GET_SEALS = 1034, GET_RW_HINT = 1035, SET_RW_HINT = 1036,
 }
 const F_UNLCK: i64 = 2;
-
-/** Commands whose owner is a file type: pipe sizes and memfd seals. */
-@final @unmanaged
-class FcntlHooks {
-  pipeSize: (file: File, cmd: u32, arg: u64) => i64;
-  seals: (file: File, cmd: u32, arg: u64) => i64;
-}
-const HOOKS = changetype<FcntlHooks>(memory.data(offsetof<FcntlHooks>()));
-
-function notMine(file: File, cmd: u32, arg: u64): i64 { return -(<i64>Errno.INVAL); }
-
-export function fcntlInit(): void {
-  HOOKS.pipeSize = notMine;
-  HOOKS.seals = notMine;
-}
-
-/** F_SETPIPE_SZ and F_GETPIPE_SZ. */
-export function fcntlPipeSizeSet(fn: (file: File, cmd: u32, arg: u64) => i64): void { HOOKS.pipeSize = fn; }
-/** F_ADD_SEALS and F_GET_SEALS. */
-export function fcntlSealsSet(fn: (file: File, cmd: u32, arg: u64) => i64): void { HOOKS.seals = fn; }
 
 export function sysDup(fd: i32): i64 {
   return dupFrom(fd, 0, false);
@@ -123,14 +105,14 @@ function fcntlFile(fd: i32, file: File, cmd: u32, arg: u64): i64 {
     case Fcntl.SETPIPE_SZ:
     case Fcntl.GETPIPE_SZ: return pipeSize(file, cmd, arg);
     case Fcntl.ADD_SEALS:
-    case Fcntl.GET_SEALS: return HOOKS.seals(file, cmd, arg);
+    case Fcntl.GET_SEALS: return fileSealsControl(file, cmd, arg);
     default: return -(<i64>Errno.INVAL);
   }
 }
 
 function pipeSize(file: File, cmd: u32, arg: u64): i64 {
-  const isPipe = (inodeOf(file.inode).mode & <u32>FileMode.IFMT) == FileMode.IFIFO;
-  return isPipe ? HOOKS.pipeSize(file, cmd, arg) : -(<i64>Errno.BADF);
+  if (!fileIsPipe(file)) return -(<i64>Errno.BADF);
+  return cmd == Fcntl.SETPIPE_SZ ? pipeResize(file, arg) : pipeCapacity(file);
 }
 
 function flagsSet(file: File, flags: u32): i64 {
