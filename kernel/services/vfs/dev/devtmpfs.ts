@@ -15,7 +15,8 @@ import { deviceAt, deviceCount } from "./device";
 const NAME_MAX: u32 = 32;
 const NAME: usize = memory.data(32);
 const TARGET: usize = memory.data(32);
-const NO_OPTIONS: usize = memory.data<u8>([0]);
+/** "mode=755", NUL terminated. */
+const ROOT_OPTIONS: usize = memory.data<u8>([0x6d, 0x6f, 0x64, 0x65, 0x3d, 0x37, 0x35, 0x35, 0]);
 
 @final @unmanaged
 class DevtmpfsState {
@@ -32,7 +33,7 @@ function devtmpfsMount(source: usize, flags: u32, options: usize): usize {
     atomic.add<u32>(STATE.sb, 1, offsetof<SuperBlock>("refs"));
     return STATE.sb;
   }
-  const made = tmpfsSuperNew("devtmpfs", NO_OPTIONS);
+  const made = tmpfsSuperNew("devtmpfs", ROOT_OPTIONS);
   if (isErrPtr(made)) return made;
   const r = populate(superOf(made));
   if (r != 0) return <usize>r;
