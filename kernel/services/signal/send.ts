@@ -103,13 +103,17 @@ function sendLocked(process: Process, task: Task | null, sig: u32, info: usize):
   return result;
 }
 
-/** Init is told only about what it asked for; others lose what they ignore, unless they may still unblock and wait for it. */
+/**
+ * Ignored signals are lost, and so is for init whatever it has no handler for; but never a blocked one: its owner may
+ * wait for it (sigtimedwait) or install a handler before unblocking.
+ */
 function isDropped(process: Process, hand: SigHand, task: Task | null, sig: u32): bool {
-  if (process.pid == 1 && sigActionOf(hand, sig).handler == SIG_DFL) return true;
-  if (sigBit(sig) & SIG_UNBLOCKABLE) return false;
-  if (!sigIsIgnored(hand, sig)) return false;
+  const isUnblockable = (sigBit(sig) & SIG_UNBLOCKABLE) != 0;
   const reader = task ? task : taskOf(process.leader);
-  return changetype<usize>(reader) == 0 || (reader.sigMask & sigBit(sig)) == 0;
+  const isBlocked = changetype<usize>(reader) != 0 && (reader.sigMask & sigBit(sig)) != 0 && !isUnblockable;
+  if (isBlocked) return false;
+  if (process.pid == 1 && sigActionOf(hand, sig).handler == SIG_DFL) return true;
+  return !isUnblockable && sigIsIgnored(hand, sig);
 }
 
 /** What stop signals and SIGCONT do to each other at once, whether or not they are caught or blocked. */
