@@ -84,7 +84,8 @@ function interruptDispatch(frame: TrapFrame, vector: u32): void {
   store<u32>(COUNTS + (vector << 2), load<u32>(COUNTS + (vector << 2)) + 1);
   if (vector != Vector.SPURIOUS) apicEoi(); // edge lines and messages: what comes during the handler must be kept
   if (vector == Vector.TIMER) {
-    TRAP_HOOKS.timer(frameIsUser(frame));
+    // A tick that waited while a system call ran arrives at the very instruction SYSRET went to (rcx): it is the kernel's.
+    TRAP_HOOKS.timer(frameIsUser(frame) && frame.rip != frame.rcx);
     return;
   }
   const handler = atomic.load<u32>(HANDLERS + (vector << 2));
