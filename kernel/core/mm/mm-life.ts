@@ -11,6 +11,7 @@ import { PAGE_MASK, USER_TOP } from "./layout";
 import { mmLockInit } from "./mm-lock";
 import { AddressSpace, vmaOf } from "./mm-struct";
 import { rootAlloc, rootFree } from "./page-table";
+import { kfree } from "./slab";
 import { SlabCache, slabAlloc, slabFree, slabInit } from "./slab-cache";
 import { tlbLeaveMm } from "./tlb";
 import { vmaChainFree } from "./vma-alloc";
@@ -67,6 +68,7 @@ export function mmPut(mm: AddressSpace): void {
   gatherEndDead();
   vmaChainFree(mm.first);
   rootFree(mm.rootPa);
+  kfree(mm.auxv);
   slabFree(CACHE, changetype<usize>(mm));
 }
 
