@@ -26,7 +26,7 @@ import { schedSelftestStart } from "./core/sched/sched-selftest";
 import { taskOf } from "./core/sched/task";
 import { userThreadBegin } from "./services/process/init";
 import { servicesStart } from "./services/start";
-import { syscallHandle } from "./services/syscall-entry";
+import { syscallFinish, syscallHandle } from "./services/syscall-entry";
 import { LogLevel, logBegin, logCString, logConsoleLevelSet, logEnd, logInfo, logInit, logKeyDec, logStr } from "./lib/log";
 import { panicFrame } from "./lib/panic";
 
@@ -104,9 +104,14 @@ export function trapEntry(frame: usize): void {
   trapDispatch(trapFrameOf(frame));
 }
 
-/** Every system call; 1 leaves by IRET, 0 allows SYSRET. */
+/** Every system call; 0 allows SYSRET at once, anything else is passed to syscallWork. */
 export function syscallEntry(frame: usize): u32 {
   return syscallHandle(frame);
+}
+
+/** What a system call leaves to do on the way back; 1 leaves by IRET, 0 allows SYSRET. */
+export function syscallWork(frame: usize, why: u32): u32 {
+  return syscallFinish(frame, why);
 }
 
 /** First run of a new kernel stack. */

@@ -31,6 +31,7 @@ const DOCS = "docs/syscalls.md";
 const HEAD = "Generated from kernel/abi/syscalls.ts by toolchain/generate.ts; do not edit.";
 const REGISTERS = 6;
 const GROUP_SHIFT = 6;
+const WORD_BYTES = 4;
 
 /** Path (relative to the root) -> content. */
 export function generate(): Map<string, string> {
@@ -104,6 +105,8 @@ const CASTS: Readonly<Record<string, (register: string) => string>> = {
   u32: (register) => `<u32>${register}`,
   i32: (register) => `<i32>${register}`,
 };
+/** Where the system call ABI passes arguments. */
+const ARGUMENT_REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"] as const;
 const RESULTS = new Set(["i64", "i32", "void"]);
 
 function dispatcher(rows: readonly SyscallRow[], handlers: Map<string, Handler>): string {
@@ -119,35 +122,38 @@ function dispatcher(rows: readonly SyscallRow[], handlers: Map<string, Handler>)
     const list = [...names].sort().map((name) => `\n  ${name},`).join("");
     return `import {${list}\n} from "${path.startsWith(".") ? path : `./${path}`}";`;
   });
-  const parameters = "nr: u32, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64";
-  const groups = groupsOf(answered, (row) => row.nr);
+  const callCount = Math.max(...answered.map((row) => row.nr)) + 1;
   return [
     `/** System call number -> handler. ${HEAD} */`,
+    `import { TrapFrame } from "../../arch/current";`,
     ...importLines,
     "",
     "const ENOSYS: i64 = 38;",
     "",
-    "/** Calls the handler of `nr`; its result, or -ENOSYS when nothing answers the number. */",
-    "export function syscallDispatch(",
-    "  nr: u64, a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, a5: u64,",
-    "): i64 {",
-    "  if (nr > 0xffff) return -ENOSYS;",
-    "  const number = <u32>nr;",
-    `  switch (number >> ${GROUP_SHIFT}) {`,
-    ...[...groups.keys()].map((group) =>
-      `    case ${group}: return syscallDispatch${group}(number, a0, a1, a2, a3, a4, a5);`),
-    "    default: return -ENOSYS;",
-    "  }",
+    `/** One more than the highest number answered. */`,
+    `const CALLS: u32 = ${callCount};`,
+    "/** Table indices of the functions below, by number. */",
+    `const TABLE: usize = memory.data(${callCount * WORD_BYTES}, ${WORD_BYTES});`,
+    "",
+    "/** Calls the handler of `nr` with its arguments from `frame`; its result, or -ENOSYS when nothing answers the number. */",
+    "export function syscallDispatch(nr: u64, frame: TrapFrame): i64 {",
+    "  if (nr >= CALLS) return -ENOSYS;",
+    `  return call_indirect<i64>(load<u32>(TABLE + (<usize>nr << 2)), frame);`,
     "}",
-    ...[...groups].flatMap(([group, members]) => [
-      "",
-      `function syscallDispatch${group}(${parameters}): i64 {`,
-      "  switch (nr) {",
-      ...members.map((row) => caseLine(row, handlers.get(handlerName(row.name)) as Handler)),
-      "    default: return -ENOSYS;",
-      "  }",
-      "}",
-    ]),
+    "",
+    "/** SAFETY: a function reference is the address of a word with its table index. */",
+    "function callSet(nr: u32, call: (frame: TrapFrame) => i64): void {",
+    "  store<u32>(TABLE + (<usize>nr << 2), load<u32>(changetype<usize>(call)));",
+    "}",
+    "",
+    "function callNone(frame: TrapFrame): i64 { return -ENOSYS; }",
+    ...answered.map((row) => callLine(row, handlers.get(handlerName(row.name)) as Handler)),
+    "",
+    "/** Fills the table; before the first program runs. */",
+    "export function syscallTableInit(): void {",
+    "  for (let nr: u32 = 0; nr < CALLS; nr++) callSet(nr, callNone);",
+    ...answered.map((row) => `  callSet(${row.nr}, call${row.nr});`),
+    "}",
     "",
   ].join("\n");
 }
@@ -162,7 +168,8 @@ function groupsOf<T>(items: readonly T[], number: (item: T) => number): Map<numb
   return groups;
 }
 
-function caseLine(row: SyscallRow, handler: Handler): string {
+/** The function in the table: a call with no more of a prologue than its handler needs. */
+function callLine(row: SyscallRow, handler: Handler): string {
   const declared = argumentsOf(row).length;
   const where = `${handler.file}:${handler.name}`;
   if (handler.parameters.length > Math.min(declared, REGISTERS)) {
@@ -175,10 +182,11 @@ function caseLine(row: SyscallRow, handler: Handler): string {
   const args = handler.parameters.map((type, index) => {
     const cast = CASTS[type];
     if (!cast) throw new BuildError(messages.handlerSignature(where, `parameter type ${type}; use u64, i64, u32 or i32`));
-    return cast(`a${index}`);
+    return cast(`frame.${ARGUMENT_REGISTERS[index] as string}`);
   });
   const call = `${handler.name}(${args.join(", ")})`;
-  return handler.result === "void" ? `    case ${row.nr}: ${call}; return 0;` : `    case ${row.nr}: return ${call};`;
+  const body = handler.result === "void" ? `${call}; return 0;` : `return ${call};`;
+  return `function call${row.nr}(frame: TrapFrame): i64 { ${body} }`;
 }
 
 // ---- Arguments ----

@@ -169,12 +169,10 @@ syscall_entry:
   LINEAR_OF_RSP(%edi)
   call kernel_syscallEntry
   test %eax, %eax
-  jnz frame_return
+  jnz 2f
+1:
   /* Untouched frame: C kept the callee-saved registers, so only the others come back from it. */
-  mov FRAME_RIP(%rsp), %rcx
-  mov %rcx, %r11
-  shr $47, %r11                 /* SYSRET to a non-canonical address faults in ring 0 on Intel */
-  jnz frame_return
+  mov FRAME_RIP(%rsp), %rcx     /* canonical, as SYSRET needs it: the page below the hole is never mapped */
   mov FRAME_RFLAGS(%rsp), %r11
   mov FRAME_R10(%rsp), %r10
   mov FRAME_R9(%rsp), %r9
@@ -186,6 +184,13 @@ syscall_entry:
   mov FRAME_RSP(%rsp), %rsp
   swapgs
   sysretq
+2:
+  LINEAR_OF_RSP(%edi)
+  mov %eax, %esi
+  call kernel_syscallWork
+  test %eax, %eax
+  jz 1b
+  jmp frame_return
 
 /* First instruction of a new thread, RSP at its TrapFrame; a kernel thread never returns from threadStart. */
   .global thread_entry

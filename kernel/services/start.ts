@@ -12,6 +12,7 @@ import { processInit, processSpawnInit } from "./process/init";
 import { robustListsInit } from "./process/robust-list";
 import { timersInit } from "./process/sys-timer";
 import { vdsoInit } from "./process/vdso";
+import { syscallTableInit } from "./syscall-dispatch.gen";
 import { epollInit } from "./vfs/epoll";
 import { eventfdInit } from "./vfs/eventfd";
 import { pipeInit } from "./vfs/sys-pipe";
@@ -21,6 +22,7 @@ import { initramfsUnpack, vfsInit, vfsMkdir, vfsMknod } from "./vfs/vfs";
 
 /** The body of the first kernel thread. */
 export function servicesStart(arg: u32): void {
+  syscallTableInit();
   processInit();
   futexInit();
   robustListsInit();

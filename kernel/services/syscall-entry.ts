@@ -1,7 +1,7 @@
 /**
  * Every system call's first and last TypeScript, and all work on the way back to user mode.
  *
- * The fast path is: number and registers from the frame, one generated switch, the result into rax, one test of
+ * The fast path is: number and registers from the frame, one generated table, the result into rax, one test of
  * Task.work. docs/measurements carries its instruction count.
  *
  * Invariants  S1  the kernel is left with no work bit of RETURN_WORK set (unless it came after the last test).
@@ -20,25 +20,46 @@ const RETURN_WORK: u32 = TaskWork.RESCHED | TaskWork.SIGNAL | TaskWork.EXIT | Ta
 /** -512 (ERESTARTSYS) .. -516 (ERESTART_RESTARTBLOCK). */
 const RESTART_LOWEST: i64 = 516;
 
-/** Called by entry.S: 1 leaves by IRET, 0 allows SYSRET. */
-export function syscallHandle(framePtr: usize): u32 {
-  const frame = trapFrameOf(framePtr);
-  const task = currentTask();
-  if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.TRACE) traceEnter(task, frame);
-  const nr = frame.vector;
-  const result = syscallDispatch(nr, frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9);
-  frame.rax = result;
-  if (<u64>(result + RESTART_LOWEST) <= 4) taskWorkSet(task, TaskWork.SIGNAL); // restarts even without a signal
-  if (atomic.load<u32>(changetype<usize>(task)) == 0) return 0;
-  return syscallFinish(task, frame, nr, result);
+/** Why syscallHandle wants syscallFinish, beside the bits of Task.work. */
+const enum Finish {
+  RESTART = 0x40000000, // the result asks for a restart, even without a signal
+  TRACED = 0x80000000,  // the call has not been made: the tracer goes first
 }
 
-function syscallFinish(task: Task, frame: TrapFrame, nr: u64, result: i64): u32 {
-  if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.TRACE) traceLeave(task, nr, result);
+/** Called by entry.S: 0 allows SYSRET at once, anything else goes to syscallFinish. */
+export function syscallHandle(framePtr: usize): u32 {
+  const frame = trapFrameOf(framePtr);
+  if (atomic.load<u32>(changetype<usize>(currentTask())) & TaskWork.TRACE) return Finish.TRACED;
+  const result = syscallDispatch(frame.vector, frame);
+  frame.rax = result;
+  if (isRestart(result)) return Finish.RESTART;
+  return atomic.load<u32>(changetype<usize>(currentTask()));
+}
+
+/** Called by entry.S with syscallHandle's answer: 1 leaves by IRET, 0 allows SYSRET. */
+export function syscallFinish(framePtr: usize, why: u32): u32 {
+  const frame = trapFrameOf(framePtr);
+  const task = currentTask();
+  if (why == Finish.TRACED) callTraced(task, frame);
+  else if (why == Finish.RESTART) taskWorkSet(task, TaskWork.SIGNAL);
   userReturnWork(frame);
   if ((atomic.load<u32>(changetype<usize>(task)) & TaskWork.FRAME) == 0) return 0;
   taskWorkClear(task, TaskWork.FRAME);
   return 1;
+}
+
+/** The call between two lines of the tracer. */
+function callTraced(task: Task, frame: TrapFrame): void {
+  traceEnter(task, frame);
+  const nr = frame.vector;
+  const result = syscallDispatch(nr, frame);
+  frame.rax = result;
+  if (isRestart(result)) taskWorkSet(task, TaskWork.SIGNAL);
+  if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.TRACE) traceLeave(task, nr, result);
+}
+
+function isRestart(result: i64): bool {
+  return <u64>(result + RESTART_LOWEST) <= 4;
 }
 
 /** Something of RETURN_WORK waits for the running task: the cheap test of the trap path. */
