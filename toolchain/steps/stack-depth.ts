@@ -3,8 +3,8 @@
  *
  * A frame is what gcc reports, return address included. Rules for what the graph does not say:
  *
- *   indirect call   the deepest function of the call's type in the function table (CALL_INDIRECT traps on any other);
- *                   hooks whose type is common name their targets in toolchain/stack-rules.json
+ *   indirect call   the deepest function that the TypeScript can have put there (function-values.ts); where that is
+ *                   unknown, those that stack-rules.json names, or all of the call's type in the function table
  *   user_* natives  may fault: FAULT_FRAME and the depth of kernel_trapEntry, counted once, since the handler of a
  *                   kernel-mode fault returns to the fixup instead of touching user memory again
  *   recursion       must be listed in stack-rules.json with the number of rounds that are possible and why; a cycle
@@ -16,6 +16,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { messages } from "../messages.ts";
 import { ROOT } from "../paths.ts";
+import { type IndirectRule, type IndirectTargets, kernelIndirectTargets } from "./function-values.ts";
 import type { NameMap } from "./wasm2c.ts";
 
 /** 16 KiB less the TrapFrame (22 words) and the scratch area above it (docs/decisions/0003). */
@@ -30,10 +31,10 @@ const ENTRIES = ["kernel_kernelMain", "kernel_apMain", "kernel_trapEntry", "kern
 const INDIRECT = "__indirect_call";
 export const STACK_RULES: string = join(ROOT, "toolchain/stack-rules.json");
 
-/** What a reviewer vouches for. Functions are named as in TypeScript, "spinLock". */
+/** What a reviewer vouches for. */
 export interface StackRules {
-  /** Indirect calls made in the text of `in` reach only `targets`. */
-  indirect: { in: string; targets: string[]; why: string }[];
+  /** For calls that function-values.ts cannot follow; names are "kernel/lib/spinlock.ts:spinLock". */
+  indirect: IndirectRule[];
   /** A cycle through `through` turns at most `rounds` times. */
   recursion: { through: string; rounds: number; why: string }[];
 }
@@ -54,7 +55,9 @@ export function stackDepthCheck(callGraph: string, code: string, names: string):
   const map = (JSON.parse(readFileSync(names, "utf8")) as NameMap).names;
   const nameOf = (cName: string): string => map[plain(cName)] ?? cName;
   const rules = JSON.parse(readFileSync(STACK_RULES, "utf8")) as StackRules;
-  const graph = readCallGraph(readFileSync(callGraph, "utf8"), readFileSync(code, "utf8"), rules);
+  const text = readFileSync(code, "utf8");
+  const targets = targetsByCName(kernelIndirectTargets(rules.indirect, new Set(Object.values(map))), map);
+  const graph = readCallGraph(readFileSync(callGraph, "utf8"), text, targets);
   const depths = new Depths(graph, (members) =>
     rules.recursion.find(({ through }) => members.some((member) => nameOf(member).endsWith(`:${through}`)))?.rounds);
   const problems: string[] = [];
@@ -80,8 +83,8 @@ function plain(cName: string): string {
 }
 
 /** The graph with indirect calls resolved by rule or type. */
-export function readCallGraph(ci: string, code: string, rules: StackRules): CallGraph {
-  const resolver = new IndirectResolver(code.split("\n"), rules);
+export function readCallGraph(ci: string, code: string, reach: ReadonlyMap<string, ReadonlySet<string>>): CallGraph {
+  const resolver = new IndirectResolver(code.split("\n"), reach);
   const frames = new Map<string, number>();
   const calls = new Map<string, Set<string>>();
   for (const line of ci.split("\n")) {
@@ -104,13 +107,25 @@ function bare(title: string): string {
   return title.slice(title.lastIndexOf(":") + 1);
 }
 
+/** C function -> C functions its indirect calls reach, where that is known. */
+function targetsByCName(targets: IndirectTargets, names: Readonly<Record<string, string>>): Map<string, Set<string>> {
+  const cNames = new Map(Object.entries(names).filter(([cName]) => cName.startsWith("ts_"))
+    .map(([cName, name]) => [name, cName]));
+  const result = new Map<string, Set<string>>();
+  for (const [caller, reached] of targets) {
+    const cName = cNames.get(caller);
+    if (cName !== undefined && reached) result.set(cName, new Set([...reached].map((name) => cNames.get(name) ?? name)));
+  }
+  return result;
+}
+
 /** Finds what an indirect call may reach, from its line in the generated C. */
 class IndirectResolver {
   private readonly table: Map<string, string[]> = new Map();
 
   constructor(
     private readonly lines: readonly string[],
-    private readonly rules: StackRules,
+    private readonly reach: ReadonlyMap<string, ReadonlySet<string>>,
   ) {
     for (const line of lines) {
       const entry = /^ {2}\[\d+\] = \{(\d+), \(void \(\*\)\(void\)\)(\w+)\},$/.exec(line);
@@ -122,8 +137,9 @@ class IndirectResolver {
     const at = Number(/:(\d+):\d+$/.exec(label)?.[1]) - 1;
     const type = /CALL_INDIRECT\(.*?\), (\d+)u, /.exec(this.lines[at] ?? "")?.[1];
     const candidates = type === undefined ? [...this.table.values()].flat() : (this.table.get(type) ?? []);
-    const rule = this.rules.indirect.find((each) => `ts_${each.in}` === this.functionAt(at));
-    return rule ? candidates.filter((name) => rule.targets.includes(name.replace(/^ts_/, ""))) : candidates;
+    const known = this.reach.get(this.functionAt(at));
+    const reached = known ? candidates.filter((name) => known.has(name)) : candidates;
+    return reached.length > 0 ? reached : candidates;
   }
 
   /** The function whose body holds a line: inlining does not move it. */
