@@ -123,7 +123,7 @@ export function dentryGet(d: Dentry): Dentry {
   return d;
 }
 
-/** Drops one reference. The last one leaves a hashed dentry in the cache and frees any other. */
+/** Drops one reference. The last one leaves a hashed dentry in the cache, unless it needs revalidation, and frees any other. */
 export function dentryPut(d: Dentry): void {
   let at = d;
   while (true) {
@@ -153,7 +153,8 @@ function dentryDrop(d: Dentry): bool {
 
 function dentryDropLastLocked(d: Dentry): bool {
   if (atomic.sub<u32>(changetype<usize>(d), 1, offsetof<Dentry>("refs")) != 1) return true; // D1
-  if (d.flags & DentryFlag.HASHED) {
+  const isLasting = !(d.flags & DentryFlag.REVALIDATE); // names of processes would pile up: /proc/PID
+  if (d.flags & DentryFlag.HASHED && isLasting) {
     if (d.flags & DentryFlag.ON_LRU) d.flags |= DentryFlag.REFERENCED;
     else lruAddLocked(d);
     return true;
