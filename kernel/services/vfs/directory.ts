@@ -5,7 +5,7 @@
  *          parent. Files need no lock for their link count: it is atomic.
  */
 import { Errno } from "../../abi/errno";
-import { Dentry, FileMode, Inode, dentryOf, inodeOf, inodeOpsOf, isErrPtr } from "./types";
+import { Dentry, FileMode, Inode, InodeFlag, dentryOf, inodeOf, inodeOpsOf, isErrPtr } from "./types";
 import { DentryFlag, dcacheLock, dcachePrune, dcacheUnlock, dentryInstantiate, dentryPut, dentryUnhashLocked, dentryUnlink } from "./dcache";
 import { inodeGet, inodeLock, inodeUnlock } from "./inode";
 import { mountWritable } from "./mount";
@@ -70,6 +70,7 @@ function nameMakeLocked(w: Walk, dir: Inode, d: Dentry, what: NewName): i32 {
 function linkLocked(dir: Inode, d: Dentry, inode: Inode): i32 {
   if (dir.sb != inode.sb) return -(<i32>Errno.XDEV);
   if (inodeIsDirectory(inode)) return -(<i32>Errno.PERM);
+  if (!inode.nlink && !(inode.flags & InodeFlag.LINKABLE)) return -(<i32>Errno.NOENT);
   const r = inodeOpsOf(dir).link(dir, d.namePtr, d.nameLength, inode);
   if (r == 0) dentryInstantiate(d, inodeGet(inode));
   return r;

@@ -55,6 +55,16 @@ export function fileWrite(file: File, bufVa: u64, count: u32): i64 {
   return n;
 }
 
+/** Writes at the end of the file and leaves the position behind what was written (RWF_APPEND). */
+export function fileAppend(file: File, bufVa: u64, count: u32): i64 {
+  if (!(file.mode & FileRight.SEEKABLE)) return fileWrite(file, bufVa, count);
+  if (!(file.mode & FileRight.WRITE)) return -(<i64>Errno.BADF);
+  const isTaken = filePosLock(file);
+  const n = writeSeekable(file, bufVa, count, file.pos, true, true);
+  filePosUnlock(file, isTaken);
+  return n;
+}
+
 /** Writes at `pos`; as on Linux, O_APPEND wins over it. */
 export function fileWriteAt(file: File, bufVa: u64, count: u32, pos: u64, appends: bool): i64 {
   if (!(file.mode & FileRight.WRITE)) return -(<i64>Errno.BADF);

@@ -20,6 +20,7 @@ import { File, FileRight, Inode, inodeOf } from "./types";
 
 const enum LockKind { POSIX = 0, OFD = 1, FLOCK = 2 }
 const enum LockType { READ = 0, WRITE = 1, NONE = 2 } // F_RDLCK, F_WRLCK, F_UNLCK
+const LOCK_MAND: u32 = 32;
 const END: u64 = 0x7fffffffffffffff;
 
 @final @unmanaged
@@ -70,6 +71,7 @@ export function fileLockInit(): void {
 
 /** flock(2): LOCK_SH 1, LOCK_EX 2, LOCK_NB 4, LOCK_UN 8. */
 export function flockFile(file: File, operation: u32): i64 {
+  if (operation & LOCK_MAND) return 0; // mandatory locks are gone from Linux, which ignores the request
   const what = operation & ~4;
   if (what != 1 && what != 2 && what != 8) return -(<i64>Errno.INVAL);
   const type: u32 = what == 1 ? LockType.READ : what == 2 ? LockType.WRITE : LockType.NONE;

@@ -6,7 +6,7 @@
 import { Errno } from "../../abi/errno";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import {
-  Dentry, File, FileMode, FileRight, Inode, OpenFlag, dentryOf, fileOpsOf, inodeOf, inodeOpsOf, isErrPtr, mountOf,
+  Dentry, File, FileMode, FileRight, Inode, InodeFlag, OpenFlag, dentryOf, fileOpsOf, inodeOf, inodeOpsOf, isErrPtr, mountOf,
 } from "./types";
 import { DentryFlag, dentryAlloc, dentryInstantiate, dentryPut } from "./dcache";
 import { inodeGet, inodeLock, inodePut, inodeUnlock } from "./inode";
@@ -19,7 +19,7 @@ import { FILE_OPS_NONE } from "./file-ops";
 import { modeIsSpecial, specialFileOps } from "./special";
 import { fsNow } from "./fs-context";
 import { pathBuffer } from "./path-buffer";
-import { bytesFromString, PATH_MAX } from "./name";
+import { PATH_MAX, bytesFromString, bytesLength } from "./name";
 import { truncateLocked } from "./attributes";
 
 /** O_* bits that live in File.flags and show in F_GETFL. */
@@ -49,7 +49,8 @@ function openWalk(w: Walk, dirFd: i32, path: usize, flags: u32, mode: u32, walkF
   const isExclusive = creates && (flags & <u32>OpenFlag.EXCL) != 0;
   let how = walkFlags;
   if (!(flags & <u32>OpenFlag.NOFOLLOW) && !isExclusive) how |= WalkFlag.FOLLOW;
-  if (isExclusive) return openCreate(w, dirFd, path, flags, mode, how);
+  // A name with a slash after it cannot be created: the walk to its parent finds out what is wrong first.
+  if (isExclusive || (creates && endsInSlash(path))) return openCreate(w, dirFd, path, flags, mode, how);
   const r = walkPath(w, dirFd, path, how);
   if (r == -(<i32>Errno.NOENT) && creates) return openCreate(w, dirFd, path, flags, mode, how);
   if (r < 0) return <usize>r;
@@ -62,6 +63,11 @@ function openWalk(w: Walk, dirFd: i32, path: usize, flags: u32, mode: u32, walkF
   return openAt(w.mount, w.dentry, flags, OpenHow.NORMAL);
 }
 
+function endsInSlash(path: usize): bool {
+  const length = bytesLength(path);
+  return length > 0 && load<u8>(path + length - 1) == 0x2f;
+}
+
 /** O_CREAT with nobody there, or O_EXCL. */
 function openCreate(w: Walk, dirFd: i32, path: usize, flags: u32, mode: u32, how: u32): usize {
   let r = walkPath(w, dirFd, path, how | WalkFlag.PARENT);
@@ -69,6 +75,10 @@ function openCreate(w: Walk, dirFd: i32, path: usize, flags: u32, mode: u32, how
     if (w.lastKind != LastKind.NORMAL) {
       walkEnd(w);
       return <usize>-(<i32>(flags & <u32>OpenFlag.EXCL ? Errno.EXIST : Errno.ISDIR));
+    }
+    if (w.hasSlash && !(flags & <u32>OpenFlag.EXCL)) {
+      walkEnd(w);
+      return <usize>-(<i32>Errno.ISDIR);
     }
     const child = createLast(w, flags, mode);
     if (isErrPtr(child & ~1)) {
@@ -172,6 +182,7 @@ function tmpfileOpen(mount: usize, parent: Dentry, flags: u32, mode: u32): usize
     inodePut(inode);
     return <usize>-(<i32>Errno.NOMEM);
   }
+  inode.flags |= InodeFlag.LINKABLE;
   d.inode = made;
   d.flags |= DentryFlag.UNLINKED;
   return openAt(changetype<usize>(mountGet(mountOf(mount))), changetype<usize>(d), flags, OpenHow.CREATED);

@@ -121,6 +121,7 @@ function timesChange(dirFd: i32, pathVa: u64, timesVa: u64, flags: u32, unitNs: 
     if (r == 0 && (atime == TIME_BAD || mtime == TIME_BAD)) r = -(<i64>Errno.INVAL);
     if (r < 0) return r;
   }
+  if (atime == TIME_KEEP && mtime == TIME_KEEP) return 0; // nothing to do, not even to look
   if (!pathVa && dirFd != AT_FDCWD) return changeFd(dirFd, Change.TIMES, atime, mtime);
   return changeAt(dirFd, pathVa, flags, Change.TIMES, atime, mtime);
 }

@@ -51,6 +51,7 @@ function offsetFetch(va: u64, out: usize): i64 {
 }
 
 export function sysSendfile(outFd: i32, inFd: i32, offsetVa: u64, count: u64): i64 {
+  if (<i64>count < 0) return -(<i64>Errno.INVAL);
   const heldIn = fdBorrow(inFd);
   if (!heldIn) return -(<i64>Errno.BADF);
   const heldOut = fdBorrow(outFd);

@@ -30,7 +30,6 @@ const BUFFER_BYTES: u32 = 4096 + 64 + 4096 + 8;
 
 export function sysMount(sourceVa: u64, targetVa: u64, typeVa: u64, flags: u32, dataVa: u64): i64 {
   if ((flags & MAGIC_MASK) == MAGIC) flags &= ~MAGIC_MASK;
-  if (!credHasCap(credNow(), Cap.SYS_ADMIN)) return -(<i64>Errno.PERM);
   const buffer = kmalloc(BUFFER_BYTES);
   if (!buffer) return -(<i64>Errno.NOMEM);
   let r: i64 = stringFetch(buffer + SOURCE_AT, sourceVa, OPTIONS_MAX);
@@ -52,7 +51,7 @@ function mountAtTarget(buffer: usize, targetVa: u64, flags: u32): i64 {
   const place = pathAt(scratchPush(offsetof<Path>()));
   let r = pathLookupUser(AT_FDCWD, targetVa, 0, place);
   if (r == 0) {
-    r = mountDispatch(buffer, place, flags);
+    r = credHasCap(credNow(), Cap.SYS_ADMIN) ? mountDispatch(buffer, place, flags) : -(<i32>Errno.PERM);
     pathPut(place);
   }
   scratchPop(offsetof<Path>());
@@ -82,13 +81,13 @@ function fromSource(buffer: usize, place: Path, flags: u32): i32 {
 
 export function sysUmount2(targetVa: u64, flags: u32): i64 {
   if (flags & ~UMOUNT_KNOWN) return -(<i64>Errno.INVAL);
-  if (!credHasCap(credNow(), Cap.SYS_ADMIN)) return -(<i64>Errno.PERM);
   const place = pathAt(scratchPush(offsetof<Path>()));
   let r = pathLookupUser(AT_FDCWD, targetVa, flags & UMOUNT_NOFOLLOW ? AT_SYMLINK_NOFOLLOW : 0, place);
   // The first MNT_EXPIRE of an idle mount only marks it; without marks the answer is that it is not expired yet.
-  if (r == 0 && flags & UMOUNT_EXPIRE) {
+  const isAllowed = credHasCap(credNow(), Cap.SYS_ADMIN);
+  if (r == 0 && (!isAllowed || flags & UMOUNT_EXPIRE)) {
     pathPut(place);
-    r = -(<i32>Errno.AGAIN);
+    r = isAllowed ? -(<i32>Errno.AGAIN) : -(<i32>Errno.PERM);
   } else if (r == 0) {
     r = mountRemove(place, flags);
   }

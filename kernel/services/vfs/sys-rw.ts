@@ -3,9 +3,9 @@ import { userCopyIn } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { kfree, kmalloc } from "../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
-import { File, FileRight, PollEvent, fileOpsOf, inodeOf } from "./types";
+import { File, FileRight, PollEvent, fileOpsOf } from "./types";
 import { fdBorrow, fdReturn, heldFile } from "./fd-table";
-import { IO_MAX, fileRead, fileReadAt, fileWrite, fileWriteAt } from "./file-io";
+import { IO_MAX, fileAppend, fileRead, fileReadAt, fileWrite, fileWriteAt } from "./file-io";
 import { filePosLock, filePosUnlock } from "./file";
 import { bufRangeOk } from "./io-buf";
 
@@ -146,9 +146,7 @@ function pieceMove(file: File, base: u64, length: u32, pos: i64, flags: u32, wri
   if (pos >= 0) {
     return writes ? fileWriteAt(file, base, length, pos, (flags & RWF_APPEND) != 0) : fileReadAt(file, base, length, pos);
   }
-  if (writes && flags & RWF_APPEND) {
-    return fileWriteAt(file, base, length, inodeOf(file.inode).size, true);
-  }
+  if (writes && flags & RWF_APPEND) return fileAppend(file, base, length);
   return writes ? fileWrite(file, base, length) : fileRead(file, base, length);
 }
 

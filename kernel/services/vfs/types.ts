@@ -77,7 +77,12 @@ export class Inode {
   data3: u32;   
   lockList: u32;     // flock/POSIX record locks
   fifo: u32;         // Pipe of a FIFO inode
+  flags: u32;        // InodeFlag
+  pad: u32;
 }
+
+/** LINKABLE: made by O_TMPFILE, link(2) may give it a first name. */
+export const enum InodeFlag { LINKABLE = 1 }
 
 @final @unmanaged
 export class Dentry {
