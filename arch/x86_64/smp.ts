@@ -22,7 +22,7 @@ const IA32_EFER: u32 = 0xc0000080;
 const EFER_LMA: u64 = 1 << 10;    // read-only on the way into long mode
 const INIT_DELAY_NS: u64 = 10_000;
 const FIRST_WAIT_NS: u64 = 2_000_000;
-const SECOND_WAIT_NS: u64 = 500_000_000; // a processor that takes longer is dead
+const SECOND_WAIT_NS: u64 = 5_000_000_000; // a processor that takes longer is dead, even on a crowded emulator
 
 /** Highest CPU id + 1 that arrived; one processor at a time writes it. */
 const ARRIVED: usize = memory.data(4, 4);

@@ -60,7 +60,9 @@ export function cpusStart(limit: u32): void {
   identityMap();
   for (let i: u32 = 0; i < ACPI.cpuCount && cpuTotal < min<u32>(limit, MAX_CPUS); i++) {
     const target = acpiCpuApicId(i);
-    if (target != self && cpuStart(target, cpuTotal)) cpuTotal++;
+    if (target == self) continue;
+    if (!cpuStart(target, cpuTotal)) break; // should it arrive after all, its number and stack are still its own
+    cpuTotal++;
   }
   identityUnmap();
   apRelease();
