@@ -15,6 +15,7 @@ import { AddressSpace, Vma, VmFlag, mmPtr, vmaOf, vmaPages, vmaPtr } from "./mm-
 import { areaKill, mmAccount } from "./area";
 import { nextTable, pteSlot, pteSlotMake, tableAtOrAfter, tableCountAdd } from "./page-table";
 import { PTE_ADDRESS, Pte } from "./pte";
+import { kmalloc } from "./slab";
 import { tlbFlushMm } from "./tlb";
 import { vmaChainFree, vmaCopy } from "./vma-alloc";
 
@@ -46,6 +47,10 @@ function fieldsCopy(src: AddressSpace, dst: AddressSpace): void {
   const to = changetype<usize>(dst) + offsetof<AddressSpace>("codeStart");
   memory.copy(to, from, offsetof<AddressSpace>("auxv") - offsetof<AddressSpace>("codeStart"));
   dst.vdsoBase = src.vdsoBase;
+  dst.auxv = src.auxv ? <u32>kmalloc(src.auxvBytes) : 0;
+  if (!dst.auxv) return; // only /proc/PID/auxv of the child misses it
+  dst.auxvBytes = src.auxvBytes;
+  memory.copy(dst.auxv, src.auxv, src.auxvBytes);
 }
 
 /** The copy of a source area (Vma.twin), 0 for none. */
