@@ -3,7 +3,7 @@ import { generatedCheck } from "./generate.ts";
 import { fenceCheck } from "./gates/fence.ts";
 import { importCheck } from "./gates/imports.ts";
 import { lineBudgetCheck } from "./gates/line-budget.ts";
-import { checkModule } from "./kernel.ts";
+import { checkModule, checkStackDepth } from "./kernel.ts";
 import { BuildError } from "./messages.ts";
 
 export interface CheckOptions {
@@ -17,6 +17,7 @@ export function check(options: CheckOptions): void {
     ["raw access", () => fenceCheck(options.updateFence)],
     ["line budget", lineBudgetCheck],
     ["module", checkModule],
+    ["stack depth", checkStackDepth],
   ];
   const failures = gates.map(([name, gate]) => runGate(name, gate)).filter((failure) => failure !== "");
   if (failures.length > 0) throw new BuildError(failures.join("\nerror: "));

@@ -36,7 +36,29 @@ export function kernelIndirectTargets(rules: readonly IndirectRule[], compiled: 
   const values = new FunctionValues([...files, STD]);
   const targets = values.targets();
   for (const rule of rules) targets.set(rule.in, values.reach(new Set(rule.targets)));
-  return withInlined(targets, values.direct, compiled);
+  return withMerged(withInlined(targets, values.direct, compiled), values.bodies, compiled);
+}
+
+/** Stands for a function without calls that the optimiser merged with another: no more than a small frame. */
+export const LEAF = "leaf";
+
+/** Binaryen keeps one of several functions with the same body: a target that is gone is the one that was kept. */
+function withMerged(
+  targets: IndirectTargets, bodies: ReadonlyMap<string, string>, compiled: ReadonlySet<string>,
+): IndirectTargets {
+  const kept = new Map([...bodies].filter(([name]) => compiled.has(name)).map(([name, body]) => [body, name]));
+  const standIn = (name: string): string | undefined => {
+    if (compiled.has(name)) return name;
+    const body = bodies.get(name) ?? "";
+    return kept.get(body) ?? (body.includes("(") ? undefined : LEAF);
+  };
+  const result: IndirectTargets = new Map();
+  for (const [caller, reached] of targets) {
+    const names = [...(reached ?? [])].map(standIn);
+    const known = reached !== undefined && !names.includes(undefined);
+    result.set(caller, known ? new Set(names as string[]) : undefined);
+  }
+  return result;
 }
 
 function withInlined(
@@ -62,6 +84,8 @@ export class FunctionValues {
   /** Function -> slots it calls through. */
   private readonly calls: Map<string, Set<string>> = new Map();
   private readonly functions: Set<string> = new Set();
+  /** Function -> text of its body. */
+  readonly bodies: Map<string, string> = new Map();
   /** Function -> functions it calls by name. */
   readonly direct: Map<string, Set<string>> = new Map();
 
@@ -95,6 +119,7 @@ export class FunctionValues {
     if (ts.isFunctionDeclaration(node) && node.name) {
       inside = `${this.fileOf(node)}:${node.name.text}`;
       this.functions.add(inside);
+      this.bodies.set(inside, node.body?.getText().replace(/\s+|\/\/.*$/gm, " ").trim() ?? "");
     } else if (ts.isMethodDeclaration(node) && ts.isClassDeclaration(node.parent)) {
       inside = `${this.fileOf(node)}:${node.parent.name?.text}#${node.name.getText()}`;
     } else if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken) {

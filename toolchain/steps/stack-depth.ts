@@ -14,9 +14,9 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { messages } from "../messages.ts";
+import { BuildError, messages } from "../messages.ts";
 import { ROOT } from "../paths.ts";
-import { type IndirectRule, type IndirectTargets, kernelIndirectTargets } from "./function-values.ts";
+import { type IndirectRule, type IndirectTargets, LEAF, kernelIndirectTargets } from "./function-values.ts";
 import type { NameMap } from "./wasm2c.ts";
 
 /** 16 KiB less the TrapFrame (22 words) and the scratch area above it (docs/decisions/0003). */
@@ -68,7 +68,7 @@ export function stackDepthCheck(callGraph: string, code: string, names: string):
     if (depth > STACK_LIMIT) problems.push(`${entry}: ${depth} bytes: ${path.map(nameOf).join(" > ")}`);
   }
   for (const cycle of depths.unbounded) problems.push(`recursion: ${cycle.map(nameOf).join(", ")}`);
-  if (problems.length > 0) console.warn(`warning: ${messages.stackDepth(problems)}`);
+  if (problems.length > 0) throw new BuildError(messages.stackDepth(problems));
 }
 
 const SHOWN = 6;
@@ -138,8 +138,9 @@ class IndirectResolver {
     const type = /CALL_INDIRECT\(.*?\), (\d+)u, /.exec(this.lines[at] ?? "")?.[1];
     const candidates = type === undefined ? [...this.table.values()].flat() : (this.table.get(type) ?? []);
     const known = this.reach.get(this.functionAt(at));
-    const reached = known ? candidates.filter((name) => known.has(name)) : candidates;
-    return reached.length > 0 ? reached : candidates;
+    if (!known) return candidates;
+    const reached = candidates.filter((name) => known.has(name));
+    return reached.length > 0 || !known.has(LEAF) ? reached : [LEAF];
   }
 
   /** The function whose body holds a line: inlining does not move it. */
