@@ -194,8 +194,7 @@ export function logRead(at: u64, ptr: usize, max: u32): u32 {
 
 /** For a panic: forget who held the log, output matters more. */
 export function logBreakLock(): void {
-  logLock.next = 0;
-  logLock.serving = 0;
+  logLock.isHeld = 0;
 }
 
 /** Appends one byte as it is. */

@@ -1,18 +1,21 @@
 /**
- * Ticket spinlocks.
+ * Spinlocks: test-and-set, whoever comes first.
+ *
+ * Tickets were tried and are worse where it counts: under a hypervisor (or an emulator) with fewer processors than the
+ * guest has, the one CPU whose turn it is may not be running, and all others wait for it.
  *
  * Interrupts are off in the kernel (docs/decisions/0001), so a holder is never interrupted and acquire needs no
  * CLI. A waiter polls the spin hook, which answers TLB shootdowns: the holder may be waiting for this very CPU.
  *
- * Invariants  S1  serving == next when free.
+ * Invariants  S1  isHeld is 0 when free, 1 when held.
  *             S2  debug builds: a CPU acquires in rising Rank order only (lockdep.ts checks it).
  */
 import { cpuPause } from "../../arch/current";
 
 @final @unmanaged
 export class SpinLock {
-  next: u32;    // the ticket the next comer draws
-  serving: u32; // the ticket that holds the lock
+  isHeld: u32;
+  reserved: u32;
   rank: u32;    // Rank, 0 for an unranked leaf
   holder: u32;  // 1 + CPU id of the holder, 0 when free (debug builds and panic)
 }
@@ -39,8 +42,8 @@ export function spinHooksSet(
 }
 
 export function spinInit(lock: SpinLock, rank: u32): void {
-  lock.next = 0;
-  lock.serving = 0;
+  lock.isHeld = 0;
+  lock.reserved = 0;
   lock.rank = rank;
   lock.holder = 0;
 }
@@ -58,29 +61,26 @@ export function spinLockAt(address: usize): SpinLock {
 
 /** Takes the lock; the caller holds only locks of lower rank. */
 export function spinLock(lock: SpinLock): void {
-  const ticket = atomic.add<u32>(changetype<usize>(lock), 1);
-  while (atomic.load<u32>(changetype<usize>(lock), offsetof<SpinLock>("serving")) != ticket) {
-    spinRelax();
+  while (atomic.cmpxchg<u32>(changetype<usize>(lock), 0, 1) != 0) {
+    do spinRelax(); while (atomic.load<u32>(changetype<usize>(lock)) != 0); // look without taking the cache line
   }
   if (spinDebug) SPIN_HOOKS.acquired(lock);
 }
 
 /** Takes the lock when it is free; false when somebody holds it. */
 export function spinTryLock(lock: SpinLock): bool {
-  const serving = atomic.load<u32>(changetype<usize>(lock), offsetof<SpinLock>("serving"));
-  if (atomic.cmpxchg<u32>(changetype<usize>(lock), serving, serving + 1) != serving) return false;
+  if (atomic.cmpxchg<u32>(changetype<usize>(lock), 0, 1) != 0) return false;
   if (spinDebug) SPIN_HOOKS.acquired(lock);
   return true;
 }
 
-/** Gives the lock to the next ticket. */
+/** Frees the lock for whoever comes first. */
 export function spinUnlock(lock: SpinLock): void {
   if (spinDebug) SPIN_HOOKS.released(lock);
-  atomic.store<u32>(changetype<usize>(lock), lock.serving + 1, offsetof<SpinLock>("serving"));
+  atomic.store<u32>(changetype<usize>(lock), 0);
 }
 
 /** True when somebody holds the lock (asserts in ...Locked functions). */
 export function spinIsHeld(lock: SpinLock): bool {
-  return atomic.load<u32>(changetype<usize>(lock)) !=
-    atomic.load<u32>(changetype<usize>(lock), offsetof<SpinLock>("serving"));
+  return atomic.load<u32>(changetype<usize>(lock)) != 0;
 }
