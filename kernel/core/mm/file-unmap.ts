@@ -7,24 +7,34 @@
 import { rangeUnmapPages } from "./gather";
 import { mmNext } from "./mm-life";
 import { mmLock, mmUnlock } from "./mm-lock";
-import { AddressSpace, Vma, vmaOf, vmaPages } from "./mm-struct";
+import { AddressSpace, VmFlag, Vma, vmaOf, vmaPages } from "./mm-struct";
 
-/** Unmaps pages `first` and above of all areas whose file answers true to `isMeant(file, key)`. */
-export function mmFileUnmap(key: usize, first: u64, isMeant: (file: usize, key: usize) => bool): void {
+/** What happens to a file's pages, and so to private copies that programs made of them. */
+export const enum UnmapKind {
+  TRUNCATE = 0, // the file ends before: private copies go too (SIGBUS from now on)
+  PUNCH = 1,    // pages are replaced by zeros: private mappings keep what they have
+}
+
+/** Unmaps pages [first, end) of the file from all areas for whose file `isMeant(file, key)` answers true. */
+export function mmFileUnmap(
+  key: usize, first: u64, end: u64, kind: u32, isMeant: (file: usize, key: usize) => bool,
+): void {
   let mm = mmNext(null);
   while (mm) {
     mmLock(mm);
     for (let at = mm.first; at; at = vmaOf(at).next) {
       const vma = vmaOf(at);
-      if (vma.file && isMeant(vma.file, key)) areaUnmapFrom(mm, vma, first);
+      if (!vma.file || (kind == UnmapKind.PUNCH && !(vma.flags & VmFlag.SHARED))) continue;
+      if (isMeant(vma.file, key)) areaUnmapPart(mm, vma, first, end);
     }
     mmUnlock(mm);
     mm = mmNext(mm);
   }
 }
 
-function areaUnmapFrom(mm: AddressSpace, vma: Vma, first: u64): void {
-  if (first >= vma.pgoff + vmaPages(vma)) return;
-  const start = first <= vma.pgoff ? vma.start : vma.start + ((first - vma.pgoff) << 12);
-  rangeUnmapPages(mm, start, vma.end);
+function areaUnmapPart(mm: AddressSpace, vma: Vma, first: u64, end: u64): void {
+  const from = max(first, vma.pgoff);
+  const to = min(end, vma.pgoff + vmaPages(vma));
+  if (from >= to) return;
+  rangeUnmapPages(mm, vma.start + ((from - vma.pgoff) << 12), vma.start + ((to - vma.pgoff) << 12));
 }

@@ -8,10 +8,11 @@
  */
 import { physCopy, physStore8, physZero } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
-import { framePut, pfnToPa } from "../../core/mm/frame";
+import { UnmapKind, mmFileUnmap } from "../../core/mm/file-unmap";
+import { framePut, frameRefs, pfnToPa } from "../../core/mm/frame";
 import { pageAlloc, pageAllocUser } from "../../core/mm/buddy";
 import { realNowNs } from "../../core/time/clock";
-import { File, FileRight, Inode, OpenFlag, inodeOf, mountOf } from "./types";
+import { File, FileRight, Inode, OpenFlag, fileOf, inodeOf, mountOf } from "./types";
 import { inodeTouchModified } from "./inode";
 import { MountFlag } from "./mount";
 import { bufFromPhys, bufToPhys, bufZero } from "./io-buf";
@@ -123,11 +124,29 @@ export function pagesTruncate(inode: Inode, size: u64): i32 {
   const shrinks = size < inode.size;
   inode.size = size;
   if (shrinks) {
+    pagesUnmap(inode, (size + PAGE_SIZE - 1) >> 12, NO_PAGE, UnmapKind.TRUNCATE);
     pageCacheTruncate(inode, (size + PAGE_SIZE - 1) >> 12);
     const offset = <u32>size & (PAGE_SIZE - 1);
     if (offset) pageZeroPart(inode, size >> 12, offset, PAGE_SIZE - offset);
   }
   return 0;
+}
+
+/** Takes pages [first, end) out of every address space that maps them; the size has changed already. */
+function pagesUnmap(inode: Inode, first: u64, end: u64, kind: u32): void {
+  for (let index = pageCacheNext(inode, first); index < end; index = pageCacheNext(inode, index + 1)) {
+    const pfn = pageCacheFind(inode, index);
+    if (!pfn) continue;
+    const isMapped = frameRefs(pfn) > 2; // besides the cache's reference and ours
+    framePut(pfn);
+    if (!isMapped) continue;
+    mmFileUnmap(changetype<usize>(inode), first, end, kind, fileShowsInode); // SAFETY: compared as an address only
+    return;
+  }
+}
+
+function fileShowsInode(file: usize, inode: usize): bool {
+  return fileOf(file).inode == inode;
 }
 
 /** Clears part of a page when it is cached. */
@@ -172,6 +191,7 @@ function pagesZero(inode: Inode, start: u64, end: u64): void {
   if (firstWhole > endWhole) return pageZeroPart(inode, start >> 12, <u32>start & 4095, <u32>(end - start));
   if (start & 4095) pageZeroPart(inode, start >> 12, <u32>start & 4095, PAGE_SIZE - (<u32>start & 4095));
   if (end & 4095) pageZeroPart(inode, endWhole, 0, <u32>end & 4095);
+  pagesUnmap(inode, firstWhole, endWhole, UnmapKind.PUNCH);
   pageCacheFreeRange(inode, firstWhole, endWhole);
 }
 
