@@ -23,7 +23,8 @@ function rights(memory: Memory, mm: number): (number | undefined)[] {
 
 type Step =
   | { op: "map" | "unmap" | "protect" | "touch" | "drop"; at: number; count: number; prot: number; value: number }
-  | { op: "fork" | "exit"; value: number };
+  | { op: "fork"; value: number }
+  | { op: "exit"; value: number };
 
 const range = { at: fc.nat(PAGES - 1), count: fc.integer({ min: 1, max: 12 }), prot: fc.constantFrom(0, 1, 3, 3, 3, 5), value: fc.nat(250) };
 const step: fc.Arbitrary<Step> = fc.oneof(
