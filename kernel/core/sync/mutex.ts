@@ -2,10 +2,12 @@
  * Sleeping mutual exclusion.
  *
  * Uncontended, lock and unlock are one compare-and-exchange each. An owner that runs on another CPU is spun for a
- * while; then the task queues up, and the owner hands the mutex to the first in line: nobody starves.
+ * while; then the task queues up. Unlocking wakes the first in line but lets whoever runs take the mutex meanwhile:
+ * handing over at once would make everybody wait for every wake-up. A waiter that lost PATIENCE times is handed the
+ * mutex: nobody starves.
  *
- * Invariants  X1  owner is 0 (free), or a Task address, with bit 0 set while the queue is not empty.
- *             X2  a queued task becomes owner only by the hand-over of mutexUnlock.
+ * Invariants  X1  owner is 0 or a Task address, with bit 0 set while the queue is not empty; no address: free.
+ *             X2  with bit 0 set, owner changes only under the lock inside.
  * Locking     the SpinLock inside (Rank.WAIT_QUEUE) guards the queue and bit 0. Mutexes are taken before any spinlock.
  */
 import { Errno } from "../../abi/errno";
@@ -29,6 +31,8 @@ if (offsetof<Mutex>() != 32) ERROR("structs embed a Mutex as 32 bytes");
 
 const HAS_WAITERS: u32 = 1;
 const SPIN_TURNS: u32 = 200;
+/** Times a waiter is woken for nothing before the mutex is handed to it. */
+const PATIENCE: u32 = 4;
 
 /** SAFETY: `address` is a Mutex held by value (32 bytes). */
 export function mutexAt(address: usize): Mutex { return changetype<Mutex>(address); }
@@ -46,7 +50,17 @@ export function mutexInit(mutex: Mutex): void {
 
 /** Takes the mutex if it is free. */
 export function mutexTryLock(mutex: Mutex): bool {
-  return atomic.cmpxchg<u32>(changetype<usize>(mutex), 0, selfAddress()) == 0;
+  const found = atomic.cmpxchg<u32>(changetype<usize>(mutex), 0, selfAddress());
+  return found == 0 || (found == HAS_WAITERS && mutexTakeQueued(mutex));
+}
+
+/** Takes a mutex that is free although others queue. */
+function mutexTakeQueued(mutex: Mutex): bool {
+  spinLock(lockOf(mutex));
+  const isFree = atomic.load<u32>(changetype<usize>(mutex)) == HAS_WAITERS;
+  if (isFree) atomic.store<u32>(changetype<usize>(mutex), selfAddress() | HAS_WAITERS); // X2
+  spinUnlock(lockOf(mutex));
+  return isFree;
 }
 
 /** Takes the mutex; sleeps, deaf to signals, while another task has it. */
@@ -58,13 +72,24 @@ export function mutexLock(mutex: Mutex): void {
 function mutexLockSlow(mutex: Mutex): void {
   assert(mutexOwner(mutex) != selfAddress()); // not recursive
   if (mutexSpin(mutex) || mutexEnqueue(mutex)) return;
-  while (mutexOwner(mutex) != selfAddress()) { // X2
-    schedule();
-    taskStateSet(TaskState.UNINTERRUPTIBLE); // woken for nothing: sleep again, unless the hand-over came meanwhile
+  do schedule(); while (!mutexClaim(mutex));
+}
+
+/** A waiter is awake: true when the mutex is its own now, handed over or free; else it may sleep again. */
+export function mutexClaim(mutex: Mutex): bool {
+  const self = selfAddress();
+  const entry = waitEntryOwn(currentTask());
+  spinLock(lockOf(mutex)); // also: the old owner is done with the mutex's memory once this is free
+  let isMine = mutexOwner(mutex) == self;
+  if (atomic.load<u32>(changetype<usize>(mutex)) == HAS_WAITERS) {
+    listRemove(listNodeAt(changetype<usize>(entry)));
+    atomic.store<u32>(changetype<usize>(mutex), self | (listEmpty(waitersOf(mutex)) ? 0 : HAS_WAITERS)); // X2
+    isMine = true;
   }
-  taskStateSet(TaskState.RUNNABLE);
-  spinLock(lockOf(mutex)); // the old owner is done with the mutex's memory once this is free
+  if (!isMine) entry.data++;
+  taskStateSet(isMine ? TaskState.RUNNABLE : TaskState.UNINTERRUPTIBLE);
   spinUnlock(lockOf(mutex));
+  return isMine;
 }
 
 /** Address of the owner, 0 when free. */
@@ -77,25 +102,25 @@ function mutexSpin(mutex: Mutex): bool {
   const self = currentTask();
   for (let turn: u32 = 0; turn < SPIN_TURNS; turn++) {
     const owner = atomic.load<u32>(changetype<usize>(mutex));
-    if (owner == 0 && mutexTryLock(mutex)) return true;
-    if (owner & HAS_WAITERS) return false;
+    const task = owner & ~HAS_WAITERS;
+    if (task == 0 && mutexTryLock(mutex)) return true;
     // A task record stays mapped after its end, so the owner may be looked at without a reference.
-    if (owner != 0 && !taskOf(owner).onCpu) return false;
+    if (task != 0 && !taskOf(task).onCpu) return false;
     if (atomic.load<u32>(changetype<usize>(self)) & TaskWork.RESCHED) return false;
     spinRelax();
   }
   return false;
 }
 
-/** Queues the running task, state set; true when the mutex came free instead and was taken. */
+/** Queues the running task, state set; true when the mutex is free instead and was taken. */
 function mutexEnqueue(mutex: Mutex): bool {
   const entry = waitEntryOwn(currentTask());
   waitEntryInit(entry);
   spinLock(lockOf(mutex));
   while (true) {
     const owner = atomic.load<u32>(changetype<usize>(mutex));
-    if (owner == 0) {
-      if (!mutexTryLock(mutex)) continue;
+    if ((owner & ~HAS_WAITERS) == 0) {
+      if (atomic.cmpxchg<u32>(changetype<usize>(mutex), owner, selfAddress() | owner) != owner) continue;
       spinUnlock(lockOf(mutex));
       return true;
     }
@@ -115,10 +140,14 @@ export function mutexUnlock(mutex: Mutex): void {
   assert(mutexOwner(mutex) == self); // only the owner unlocks
   spinLock(lockOf(mutex));
   const first = waitersOf(mutex).next;
-  listRemove(first);
-  const heir = waitEntryAt(changetype<usize>(first)).task;
-  const more: u32 = listEmpty(waitersOf(mutex)) ? 0 : HAS_WAITERS;
-  atomic.store<u32>(changetype<usize>(mutex), heir | more);
+  const entry = waitEntryAt(changetype<usize>(first));
+  const heir = entry.task;
+  if (entry.data >= PATIENCE) {
+    listRemove(first);
+    atomic.store<u32>(changetype<usize>(mutex), heir | (listEmpty(waitersOf(mutex)) ? 0 : HAS_WAITERS));
+  } else {
+    atomic.store<u32>(changetype<usize>(mutex), HAS_WAITERS);
+  }
   taskWake(taskOf(heir), WakeReason.EVENT);
   spinUnlock(lockOf(mutex));
 }

@@ -88,6 +88,8 @@ export function inodeOwnerInit(inode: Inode, dir: Inode, mode: u32): void {
   if (!(dir.mode & <u32>FileMode.ISGID)) return;
   inode.gid = dir.gid;
   if ((mode & <u32>FileMode.IFMT) == FileMode.IFDIR) inode.mode |= FileMode.ISGID;
+  // Nobody makes a program that runs with a group he is not in.
+  else if (mode & 0o010 && !credInGroup(cred, dir.gid) && !credHasCap(cred, Cap.FSETID)) inode.mode &= ~<u32>FileMode.ISGID;
 }
 
 /** 0, or -EROFS for a regular file, directory or link of a read-only file system. */

@@ -262,10 +262,11 @@ export function sysReadlinkat(dirFd: i32, pathVa: u64, bufVa: u64, size: i32): i
 
 function readlinkOut(inode: Inode, bufVa: u64, size: u32, isEmpty: bool): i64 {
   if ((inode.mode & <u32>FileMode.IFMT) != FileMode.IFLNK) return isEmpty ? -(<i64>Errno.NOENT) : -(<i64>Errno.INVAL);
-  const length = inodeOpsOf(inode).readlink(inode, pathBuffer(), min<u32>(size, PATH_MAX));
+  const length = inodeOpsOf(inode).readlink(inode, pathBuffer(), PATH_MAX);
   if (length < 0) return length;
-  const r = userCopyOut(bufVa, pathBuffer(), length);
-  return r < 0 ? r : length;
+  const taken = min<u32>(length, size); // a short buffer gets the beginning
+  const r = userCopyOut(bufVa, pathBuffer(), taken);
+  return r < 0 ? r : taken;
 }
 
 // ---- Removing and moving ----

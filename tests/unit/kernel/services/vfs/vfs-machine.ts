@@ -33,6 +33,8 @@ export interface Vfs extends Kernel {
   call(name: string, ...args: (number | bigint)[]): number;
   /** Puts a string into the n-th 8 KiB string slot; its linear address. */
   text(value: string, slot?: number): number;
+  /** Free pages of RAM and of the kernel heap. */
+  freePages(): bigint;
   /** What is in use with all caches emptied: objects, kernel heap pages outside slabs, RAM pages outside the heap. */
   inUse(): { objects: number; large: number; pages: number };
   view(): DataView;
@@ -75,6 +77,11 @@ export async function bootVfs(ramMib = 64): Promise<Vfs> {
       putString(kernel, ptr, value);
       view.setBigUint64(ptr + new TextEncoder().encode(value).length, 0n, true);
       return ptr;
+    },
+    freePages: () => {
+      exports.dcacheShrink(0x7fffffff);
+      exports.slabTrim();
+      return (exports.freePageCount() as bigint) + BigInt(exports.heapFreePages());
     },
     inUse: () => {
       // Twice: names used since the last look get a second chance.
