@@ -8,8 +8,8 @@ import { cpuAt, thisCpu } from "./cpu";
 import { RunQueue, runQueueAt } from "./run-queue";
 import { Task, TaskWork, taskOf, taskWorkSet } from "./task";
 
-/** Tasks that run no longer than this between sleeps take turns with whom they wake. */
-const TURN_NS: u32 = 60_000;
+/** Waking an idle CPU and warming its caches costs about this; more under emulation. */
+const SHORT_NS: u32 = 60_000;
 
 @final @unmanaged
 class CpuMasks {
@@ -50,15 +50,14 @@ export function placementChoose(task: Task): u32 {
 }
 
 /**
- * The CPU for a task that wakes up. Two tasks that take turns (a pipe, a lock, a call and its answer) stay on one CPU:
- * the waker is about to sleep, and sending the other to an idle CPU costs more than the turn takes. Otherwise as
- * placementChoose. A wrong guess is put right by the next tick, which gives idle CPUs what waits.
+ * The CPU for a task that wakes up. One that runs for less than sending it away costs (the other end of a pipe, the next
+ * owner of a lock, the answer to a call) runs here, if only the waker does; others as placementChoose. A wrong guess is
+ * put right by the next tick, which gives idle CPUs what waits.
  */
 export function placementWake(task: Task): u32 {
-  const here = thisCpu();
-  const waker = taskOf(here.current);
-  const takesTurns = waker.burstNs - 1 < TURN_NS && task.burstNs - 1 < TURN_NS; // 0, unknown, wraps
-  if (takesTurns && runQueueAt(here.id).count == 1 && (task.affinity >> here.id) & 1) return here.id;
+  const here = thisCpu().id;
+  const isShort = task.burstNs - 1 < SHORT_NS; // 0, unknown, wraps
+  if (isShort && runQueueAt(here).count <= 1 && (task.affinity >> here) & 1) return here;
   return placementChoose(task);
 }
 
