@@ -129,7 +129,7 @@ function step(d: Driver, m: Model, pick: (n: number) => number): void {
   }
 }
 
-function resized(data: Uint8Array, size: number): Uint8Array {
+function resized(data: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(size);
   out.set(data.subarray(0, size));
   return out;

@@ -4,6 +4,7 @@
  * The "user" buffers of system calls are kernel linear memory (kernelBuf), so no address space is needed.
  */
 import { type Kernel, loadKernel, putString } from "../../../support/kernel.ts";
+import type { Intrinsics } from "../../../support/machine.ts";
 import { structLayout } from "../../../support/struct-layout.ts";
 
 const MIB = 1024 * 1024;
@@ -116,7 +117,7 @@ export async function bootVfs(ramMib = 64): Promise<Vfs> {
 }
 
 /** User memory without an address space: user addresses in BUFFER are that linear memory, all others fault. */
-function flatUser(kernel: Kernel): Record<string, (...args: never[]) => number> {
+function flatUser(kernel: Kernel): Intrinsics {
   const EFAULT = -14;
   const bytes = (): Uint8Array => new Uint8Array(kernel.memory.buffer);
   const room = (va: bigint): number => (va >= BigInt(BUFFER) && va < BigInt(BUFFER + BUFFER_BYTES) ? BUFFER + BUFFER_BYTES - Number(va) : 0);
