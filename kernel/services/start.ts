@@ -6,7 +6,7 @@ import { BOOT_INFO } from "../../arch/x86_64/boot-info";
 import { initrdFree } from "../core/mm/memory-init";
 import { futexInit } from "../core/sync/futex";
 import { NS_PER_SEC, clockSetReal } from "../core/time/clock";
-import { LogLevel, logBegin, logEnd, logInfo, logInt, logKeyDec, logStr } from "../lib/log";
+import { LogLevel, logBegin, logEnd, logInfo, logInt, logStr } from "../lib/log";
 import { driversInit } from "./driver/driver-init";
 import { processInit, processSpawnInit } from "./process/init";
 import { robustListsInit } from "./process/robust-list";
@@ -44,15 +44,11 @@ function rootFill(): void {
   const files = initramfsUnpack(BOOT_INFO.initrdPa, BOOT_INFO.initrdBytes);
   vfsMkdir("/dev", 0o755); // EEXIST when the archive brought it
   vfsMknod("/dev/console", FileMode.IFCHR | 0o600, (5 << 8) | 1);
-  logBegin(files < 0 ? LogLevel.ERR : LogLevel.INFO, "initramfs");
   if (files < 0) {
+    logBegin(LogLevel.ERR, "initramfs");
     logStr("cannot unpack errno=");
     logInt(-files);
-  } else {
-    logStr("unpacked");
-    logKeyDec("files", <u64>files);
-    logKeyDec("bytes", BOOT_INFO.initrdBytes);
+    logEnd();
   }
-  logEnd();
   initrdFree(); // every file has its own pages now
 }
