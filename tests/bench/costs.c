@@ -44,7 +44,11 @@ static char *page_area, buffer[CHUNK];
 static volatile int handled;
 
 static void nothing(void) {}
-static void null_syscall(void) { for (int i = 0; i < 100; i++) syscall(SYS_getppid); }
+static void null_syscall(void) {
+  long result;
+  for (int i = 0; i < 100; i++)
+    __asm__ volatile("syscall" : "=a"(result) : "0"(SYS_getppid) : "rcx", "r11", "memory");
+}
 static void ping_pong(void) {
   char byte = 'x';
   for (int i = 0; i < 20; i++)
