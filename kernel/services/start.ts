@@ -8,6 +8,7 @@ import { futexInit } from "../core/sync/futex";
 import { NS_PER_SEC, clockSetReal } from "../core/time/clock";
 import { LogLevel, logBegin, logEnd, logInfo, logInt, logStr } from "../lib/log";
 import { driversInit } from "./driver/driver-init";
+import { unixSocketsInit } from "./net/unix/socket-file";
 import { processInit, processSpawnInit } from "./process/init";
 import { robustListsInit } from "./process/robust-list";
 import { timersInit } from "./process/sys-timer";
@@ -33,6 +34,7 @@ export function servicesStart(arg: u32): void {
   eventfdInit();
   epollInit();
   timerfdInit();
+  unixSocketsInit();
   driversInit();
   if (!vdsoInit()) logInfo("boot", "no vDSO: programs ask for the time by system call");
   rootFill();
