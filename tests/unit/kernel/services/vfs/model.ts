@@ -5,7 +5,7 @@ export class Node {
   nlink = 1;
   entries?: Map<string, Node>;
   target?: string;
-  data = new Uint8Array();
+  data: Uint8Array = new Uint8Array();
   constructor(readonly kind: "dir" | "file" | "link", public parent: Node | undefined) {
     if (kind === "dir") {
       this.entries = new Map();
@@ -17,7 +17,7 @@ export class Node {
 interface Place { parent: Node; name: string; node: Node | undefined; slash: boolean; special: boolean }
 
 export class Model {
-  readonly root = new Node("dir", undefined);
+  readonly root: Node = new Node("dir", undefined);
 
   /** The last component of `path`; `follow` resolves a link there. */
   private locate(path: string, follow: boolean, depth = { n: 0 }, from = this.root): Place | number {

@@ -19,7 +19,7 @@ const STACK = ARENA + 0x1000;
 const PROCESS = ARENA + 0x4000;
 const CRED = ARENA + 0x5000;
 const RLIMITS = ARENA + 0x5800;
-export const BUFFER = ARENA + 0x10000;
+export const BUFFER: number = ARENA + 0x10000;
 export const BUFFER_BYTES = 0x100000;
 const LINEAR_BASE = 0xffffffff80000000n;
 
