@@ -80,6 +80,14 @@ export function usageOfProcess(process: Process, usage: Usage): void {
   if (process.mm != 0) usage.maxRssPages = max<u64>(usage.maxRssPages, mmOf(process.mm).peakRss);
 }
 
+/** Fills `usage` for a child that is waited for: its own and its waited-for children's. Locking: processLock. */
+export function usageOfWaited(process: Process, usage: Usage): void {
+  usageOfProcess(process, usage);
+  usage.userNs += process.childUserNs;
+  usage.systemNs += process.childSystemNs;
+  usage.minorFaults += process.childMinorFaults;
+}
+
 function timevalStore(ptr: usize, ns: u64): void {
   store<u64>(ptr, ns / 1_000_000_000);
   store<u64>(ptr, ns % 1_000_000_000 / 1000, 8);

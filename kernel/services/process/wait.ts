@@ -20,7 +20,7 @@ import { childWaitOf } from "./child-wait";
 import { childSignalLocked, processReapLocked } from "./exit";
 import { credOf, currentProcess, Process, processOf, ProcessState } from "./process";
 import { childHeadOf, fromSiblingNode, processLock, processPut } from "./process-table";
-import { Usage, usageOfProcess, usageOut } from "./rusage";
+import { Usage, usageOfWaited, usageOut } from "./rusage";
 
 const WNOHANG: u32 = 1;
 const WUNTRACED: u32 = 2; // = WSTOPPED
@@ -131,7 +131,7 @@ function answer(request: WaitRequest, child: Process, code: i32, status: u32, wo
   request.code = code;
   request.status = status;
   request.word = word;
-  usageOfProcess(child, usageIn(request));
+  usageOfWaited(child, usageIn(request));
 }
 
 function takeZombie(self: Process, request: WaitRequest, child: Process): bool {
