@@ -1,6 +1,26 @@
 /** System call number -> handler. Generated from kernel/abi/syscalls.ts by toolchain/generate.ts; do not edit. */
 import { TrapFrame } from "../../arch/current";
 import {
+  sysRecvfrom,
+  sysRecvmsg,
+  sysSendmsg,
+  sysSendto,
+} from "./net/sys-message";
+import {
+  sysAccept,
+  sysAccept4,
+  sysBind,
+  sysConnect,
+  sysGetpeername,
+  sysGetsockname,
+  sysGetsockopt,
+  sysListen,
+  sysSetsockopt,
+  sysShutdown,
+  sysSocket,
+  sysSocketpair,
+} from "./net/sys-socket";
+import {
   sysExecve,
   sysExecveat,
 } from "./process/exec";
@@ -364,6 +384,21 @@ function call37(frame: TrapFrame): i64 { return sysAlarm(<u32>frame.rdi); }
 function call38(frame: TrapFrame): i64 { return sysSetitimer(<i32>frame.rdi, frame.rsi, frame.rdx); }
 function call39(frame: TrapFrame): i64 { return sysGetpid(); }
 function call40(frame: TrapFrame): i64 { return sysSendfile(<i32>frame.rdi, <i32>frame.rsi, frame.rdx, frame.r10); }
+function call41(frame: TrapFrame): i64 { return sysSocket(<i32>frame.rdi, <i32>frame.rsi, <i32>frame.rdx); }
+function call42(frame: TrapFrame): i64 { return sysConnect(<i32>frame.rdi, frame.rsi, <i32>frame.rdx); }
+function call43(frame: TrapFrame): i64 { return sysAccept(<i32>frame.rdi, frame.rsi, frame.rdx); }
+function call44(frame: TrapFrame): i64 { return sysSendto(<i32>frame.rdi, frame.rsi, frame.rdx, <u32>frame.r10, frame.r8, <i32>frame.r9); }
+function call45(frame: TrapFrame): i64 { return sysRecvfrom(<i32>frame.rdi, frame.rsi, frame.rdx, <u32>frame.r10, frame.r8, frame.r9); }
+function call46(frame: TrapFrame): i64 { return sysSendmsg(<i32>frame.rdi, frame.rsi, <u32>frame.rdx); }
+function call47(frame: TrapFrame): i64 { return sysRecvmsg(<i32>frame.rdi, frame.rsi, <u32>frame.rdx); }
+function call48(frame: TrapFrame): i64 { return sysShutdown(<i32>frame.rdi, <i32>frame.rsi); }
+function call49(frame: TrapFrame): i64 { return sysBind(<i32>frame.rdi, frame.rsi, <i32>frame.rdx); }
+function call50(frame: TrapFrame): i64 { return sysListen(<i32>frame.rdi, <i32>frame.rsi); }
+function call51(frame: TrapFrame): i64 { return sysGetsockname(<i32>frame.rdi, frame.rsi, frame.rdx); }
+function call52(frame: TrapFrame): i64 { return sysGetpeername(<i32>frame.rdi, frame.rsi, frame.rdx); }
+function call53(frame: TrapFrame): i64 { return sysSocketpair(<i32>frame.rdi, <i32>frame.rsi, <i32>frame.rdx, frame.r10); }
+function call54(frame: TrapFrame): i64 { return sysSetsockopt(<i32>frame.rdi, <i32>frame.rsi, <i32>frame.rdx, frame.r10, <i32>frame.r8); }
+function call55(frame: TrapFrame): i64 { return sysGetsockopt(<i32>frame.rdi, <i32>frame.rsi, <i32>frame.rdx, frame.r10, frame.r8); }
 function call56(frame: TrapFrame): i64 { return sysClone(frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8); }
 function call57(frame: TrapFrame): i64 { return sysFork(); }
 function call58(frame: TrapFrame): i64 { return sysVfork(); }
@@ -529,6 +564,7 @@ function call284(frame: TrapFrame): i64 { return sysEventfd(<u32>frame.rdi); }
 function call285(frame: TrapFrame): i64 { return sysFallocate(<i32>frame.rdi, <u32>frame.rsi, <i64>frame.rdx, <i64>frame.r10); }
 function call286(frame: TrapFrame): i64 { return sysTimerfdSettime(<i32>frame.rdi, <u32>frame.rsi, frame.rdx, frame.r10); }
 function call287(frame: TrapFrame): i64 { return sysTimerfdGettime(<i32>frame.rdi, frame.rsi); }
+function call288(frame: TrapFrame): i64 { return sysAccept4(<i32>frame.rdi, frame.rsi, frame.rdx, <u32>frame.r10); }
 function call290(frame: TrapFrame): i64 { return sysEventfd2(<u32>frame.rdi, <u32>frame.rsi); }
 function call291(frame: TrapFrame): i64 { return sysEpollCreate1(<u32>frame.rdi); }
 function call292(frame: TrapFrame): i64 { return sysDup3(<i32>frame.rdi, <i32>frame.rsi, <u32>frame.rdx); }
@@ -598,6 +634,21 @@ export function syscallTableInit(): void {
   callSet(38, call38);
   callSet(39, call39);
   callSet(40, call40);
+  callSet(41, call41);
+  callSet(42, call42);
+  callSet(43, call43);
+  callSet(44, call44);
+  callSet(45, call45);
+  callSet(46, call46);
+  callSet(47, call47);
+  callSet(48, call48);
+  callSet(49, call49);
+  callSet(50, call50);
+  callSet(51, call51);
+  callSet(52, call52);
+  callSet(53, call53);
+  callSet(54, call54);
+  callSet(55, call55);
   callSet(56, call56);
   callSet(57, call57);
   callSet(58, call58);
@@ -763,6 +814,7 @@ export function syscallTableInit(): void {
   callSet(285, call285);
   callSet(286, call286);
   callSet(287, call287);
+  callSet(288, call288);
   callSet(290, call290);
   callSet(291, call291);
   callSet(292, call292);
