@@ -4,6 +4,7 @@
  *   kernel/services/syscall-dispatch.gen.ts   number -> handler, arguments cast to the handler's own types
  *   kernel/services/syscall-names.gen.ts      number -> name and argument kinds, for the tracer
  *   docs/syscalls.md                          the table for people
+ *   docs/locking.md                           its table of ranks (locking.ts)
  *
  * The handler of row `rt_sigaction` is the function `sysRtSigaction` that some file of the kernel exports. A row
  * without one is left out of the dispatcher, so the call answers ENOSYS, and the docs say so.
@@ -13,6 +14,7 @@ import { dirname, join, relative } from "node:path";
 import ts from "typescript";
 import { SYSCALLS, type SyscallRow } from "../kernel/abi/syscalls.ts";
 import { filesUnder } from "./cache.ts";
+import { LOCKING_DOCS, lockingDocs } from "./locking.ts";
 import { BuildError, messages } from "./messages.ts";
 import { ROOT } from "./paths.ts";
 
@@ -41,6 +43,7 @@ export function generate(): Map<string, string> {
     [DISPATCH, dispatcher(rows, handlers)],
     [NAMES, nameTable(rows)],
     [DOCS, documentation(rows, handlers)],
+    [LOCKING_DOCS, lockingDocs()],
   ]);
 }
 
