@@ -196,6 +196,11 @@ export function userPagesLeft(): bool {
   return zonesFree() > userReserve;
 }
 
+/** True while there is room for another process: forks fail before the faults of those that exist. */
+export function processPagesLeft(): bool {
+  return zonesFree() > userReserve << 1;
+}
+
 function zonesFree(): u32 {
   let pages: u32 = 0;
   for (let node: u32 = 0; node < nodeCount; node++) pages += zoneAt(node).freePages;

@@ -8,11 +8,13 @@
  * Locking  takes the lock of the source; nobody else knows the copy yet.
  */
 import { physLoad64, physStore64 } from "../../../arch/current";
+import { processPagesLeft } from "./buddy";
 import { frameOf, frameRefInc, paToPfn } from "./frame";
 import { mmCreate, mmPut } from "./mm-life";
 import { mmLock, mmUnlock } from "./mm-lock";
 import { AddressSpace, Vma, VmFlag, mmPtr, vmaOf, vmaPages, vmaPtr } from "./mm-struct";
 import { areaKill, mmAccount } from "./area";
+import { memoryTrim } from "./oom";
 import { nextTable, pteSlot, pteSlotMake, tableAtOrAfter, tableCountAdd } from "./page-table";
 import { PTE_ADDRESS, Pte } from "./pte";
 import { kmalloc } from "./slab";
@@ -21,6 +23,7 @@ import { vmaChainFree, vmaCopy } from "./vma-alloc";
 
 /** A copy-on-write copy with one reference (fork), or null when memory is full. */
 export function mmClone(src: AddressSpace): AddressSpace | null {
+  if (!processPagesLeft() && (!memoryTrim() || !processPagesLeft())) return null;
   const dst = mmCreate();
   if (!dst) return null;
   mmLock(src);

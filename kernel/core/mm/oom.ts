@@ -7,7 +7,7 @@ import { monoNowNs } from "../../../arch/current";
 import { currentTask } from "../sched/cpu";
 import { sleepUntil } from "../sched/sleep";
 import { TaskWork } from "../sched/task";
-import { freePageCount, pageCacheDrain } from "./buddy";
+import { freePageCount, pageCacheDrain, userPagesLeft } from "./buddy";
 import { heapTrim } from "./heap";
 import { kstackTrim } from "./kernel-stack";
 import { MM_HOOKS } from "./mm-hooks";
@@ -17,9 +17,11 @@ import { slabTrim } from "./slab-cache";
 /** Fewer pages than this are not worth another try before killing. */
 const TRIM_ENOUGH: u64 = 64;
 const KILL_PAUSE_NS: u64 = 200_000_000;
-const WAIT_NS: u64 = 5_000_000;
-/** When somebody was last killed, 0 never: a u64, atomic. */
+const WAIT_NS: u64 = 10_000_000;
+const TRIM_PAUSE_NS: u64 = 20_000_000;
+/** When somebody was last killed, and when caches were last trimmed: u64, atomic. */
 const LAST_KILL: usize = memory.data(8, 8);
+const LAST_TRIM: usize = memory.data(8, 8);
 
 /** Gives this CPU's caches and idle kernel stacks back to the page allocator; the pages won. */
 export function memoryTrim(): u64 {
@@ -39,18 +41,24 @@ export function oomHookSet(kill: () => u32): void {
   MM_HOOKS.oomKill = kill;
 }
 
+/** True for one caller in each `pauseNs`: whoever moves the time at `at` (0 never) to now. */
+function turnTake(at: usize, pauseNs: u64): bool {
+  const nowNs = monoNowNs();
+  const lastNs = atomic.load<u64>(at);
+  if (lastNs != 0 && nowNs - lastNs < pauseNs) return false;
+  return atomic.cmpxchg<u64>(at, lastNs, nowNs) == lastNs;
+}
+
 /**
  * A user page could not be had. True: something was freed or somebody is dying, try again. False: a signal waits for
- * the caller, or there is nobody to kill.
+ * the caller, or there is nobody to kill. Thousands may come here at once, so one of them trims or kills at a time and
+ * the others sleep: whoever is to end needs the CPU.
  */
 export function oomHandle(): bool {
-  if (memoryTrim() >= TRIM_ENOUGH) return true;
-  if (currentTask().work & (TaskWork.EXIT | TaskWork.SIGNAL)) return false;
-  // Whoever was killed last needs time to end: killing more would not make it faster.
-  const lastNs = atomic.load<u64>(LAST_KILL);
-  if (lastNs == 0 || monoNowNs() - lastNs > KILL_PAUSE_NS) {
-    if (MM_HOOKS.oomKill() == 0) return false;
-    atomic.store<u64>(LAST_KILL, monoNowNs());
-  }
-  return sleepUntil(monoNowNs() + WAIT_NS) == 0;
+  const task = currentTask();
+  if (task.work & (TaskWork.EXIT | TaskWork.SIGNAL)) return false;
+  if (turnTake(LAST_TRIM, TRIM_PAUSE_NS) && memoryTrim() >= TRIM_ENOUGH) return true;
+  if (userPagesLeft()) return true;
+  if (turnTake(LAST_KILL, KILL_PAUSE_NS) && MM_HOOKS.oomKill() == 0) return false;
+  return sleepUntil(monoNowNs() + WAIT_NS + (<u64>(task.tid & 31) << 20)) == 0;
 }

@@ -14,13 +14,14 @@ import {
 import { Errno } from "../../abi/errno";
 import { NSIG, Signal } from "../../abi/signal";
 import { mmClone, mmGet, mmOf, mmPut } from "../../core/mm/address-space";
+import { totalPageCount } from "../../core/mm/buddy";
 import { mmWriteRemote } from "../../core/mm/user-pages";
 import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { taskStart } from "../../core/sched/sched";
 import { fpuFlush } from "../../core/sched/switch";
 import { Task, TaskFlag, TaskWork, taskWorkSet } from "../../core/sched/task";
-import { taskAlloc, taskDiscard } from "../../core/sched/task-table";
+import { taskAlloc, taskCount, taskDiscard } from "../../core/sched/task-table";
 import { tidHold } from "../../core/sched/tid";
 import { waitQueueInit, waitSleepUninterruptible } from "../../core/sync/wait-queue";
 import { listAppend, listNodeAt } from "../../lib/list";
@@ -66,6 +67,7 @@ const SUPPORTED: u64 = CloneFlag.VM | CloneFlag.FS | CloneFlag.FILES | CloneFlag
   CloneFlag.CHILD_CLEARTID | CloneFlag.DETACHED | CloneFlag.UNTRACED | CloneFlag.CHILD_SETTID |
   CloneFlag.CLEAR_SIGHAND;
 
+const THREADS_MIN: u64 = 20;
 const CLONE_ARGS_MIN: u64 = 64;
 const CLONE_ARGS_BYTES: u32 = 88;
 const IA32_FS_BASE: u32 = 0xc0000100;
@@ -165,7 +167,7 @@ function cloneRun(request: CloneRequest): i64 {
   const flags = request.flags;
   if (!cloneFlagsOk(flags, request.exitSignal)) return -Errno.INVAL;
   const parent = currentProcess();
-  if (!processLimitOk(parent)) return -Errno.AGAIN;
+  if (taskCount() >= threadsMax() || !processLimitOk(parent)) return -Errno.AGAIN;
   const task = taskAlloc();
   if (!task) return -Errno.AGAIN;
   const isThread = (flags & CloneFlag.THREAD) != 0;
@@ -186,6 +188,11 @@ function cloneRun(request: CloneRequest): i64 {
   taskStart(task);
   if (isVfork) vforkWait(parent, process);
   return <i64>tid;
+}
+
+/** Most tasks of all users together: an eighth of RAM in kernel stacks, as on Linux. */
+function threadsMax(): u32 {
+  return <u32>max<u64>(totalPageCount() >> 5, THREADS_MIN);
 }
 
 /** RLIMIT_NPROC: processes of the caller's user. */

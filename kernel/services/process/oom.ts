@@ -46,6 +46,7 @@ function victimFindLocked(): Process | null {
   for (let process = processAfterLocked(null); process; process = processAfterLocked(process)) {
     if (process.pid == 1 || process.mm == 0 || process.liveThreads == 0) continue;
     if (process.state >= <u32>ProcessState.ZOMBIE || process.oomScoreAdj <= OOM_SCORE_ADJ_MIN) continue;
+    if (mmOf(process.mm).flags & MmFlag.OOM_VICTIM) continue; // it is dying already
     const pages = mmRssPages(mmOf(process.mm));
     if (best && pages <= bestPages) continue;
     best = process;
