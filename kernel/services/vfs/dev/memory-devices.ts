@@ -4,6 +4,7 @@
  * Spec  null(4), full(4).
  */
 import { Errno } from "../../../abi/errno";
+import { FileMmap } from "../../../core/mm/mm-hooks";
 import { schedYieldPoint, taskSignalPending } from "../../../core/sched/sched";
 import { currentTask } from "../../../core/sched/cpu";
 import { fileOpsDefaults } from "../file";
@@ -23,6 +24,7 @@ export function memoryDevicesInit(): void {
   deviceOpsEndless(NULL_OPS);
   NULL_OPS.read = nullRead;
   deviceOpsEndless(ZERO_OPS);
+  ZERO_OPS.mmap = zeroMmap;
   deviceOpsEndless(FULL_OPS);
   FULL_OPS.write = fullWrite;
   deviceRegisterChar(MEM_MAJOR, 3, "null", 0o666, NULL_OPS);
@@ -62,6 +64,11 @@ function nullWrite(file: File, bufVa: u64, count: u32, pos: u64): i64 {
 
 function fullWrite(file: File, bufVa: u64, count: u32, pos: u64): i64 {
   return -(<i64>Errno.NOSPC);
+}
+
+/** Mappings of /dev/zero are anonymous memory, private or shared. */
+function zeroMmap(file: File, prot: u32, flags: u32): i32 {
+  return FileMmap.ANON;
 }
 
 function zeroRead(file: File, bufVa: u64, count: u32, pos: u64): i64 {
