@@ -21,7 +21,7 @@ const TSS_SELECTOR: u32 = 0x40;
 const GDT_BYTES: u32 = 80;
 const TSS_SLOT_BYTES: u32 = 128;
 const TSS_BYTES: u32 = 104;
-const IST_BYTES: u32 = 4096;
+const IST_BYTES: u32 = 8192; // a panic runs on it, console and all
 const CPUS_MAX: u32 = 64;
 
 /** Interrupt stacks that do not depend on the state of the current one. */
@@ -29,7 +29,7 @@ export const enum Ist { NMI = 1, DOUBLE_FAULT = 2, MACHINE_CHECK = 3 }
 
 const GDTS: usize = memory.data(64 * 80, 16);
 const TSSES: usize = memory.data(64 * 128, 16);
-const BOOT_ISTS: usize = memory.data(3 * 4096, 16);
+const BOOT_ISTS: usize = memory.data(3 * 8192, 16);
 
 const IA32_STAR: u32 = 0xc0000081;
 const IA32_LSTAR: u32 = 0xc0000082;
@@ -38,7 +38,7 @@ const IA32_FMASK: u32 = 0xc0000084;
 const SYSCALL_FLAG_MASK: u64 = 0x47700 | 0x4000 | 0x40000;
 
 /**
- * Loads GDT and TSS of CPU `id`, whose Cpu record is at linear `cpuPtr`; `istPtr` is linear memory of 3 * 4096 bytes,
+ * Loads GDT and TSS of CPU `id`, whose Cpu record is at linear `cpuPtr`; `istPtr` is linear memory of 3 * 8192 bytes,
  * 0 for the boot CPU's static one. The top word of each interrupt stack is the CPU's gs base (entry.S isr_paranoid).
  */
 export function gdtInitCpu(id: u32, cpuPtr: usize, istPtr: usize): void {

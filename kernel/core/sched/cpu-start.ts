@@ -21,7 +21,7 @@ import { MAX_CPUS, cpuAt } from "./cpu";
 
 const IA32_GS_BASE: u32 = 0xc0000101;
 const IA32_KERNEL_GS_BASE: u32 = 0xc0000102;
-const IST_ORDER: u32 = 2; // 16 KiB hold the three interrupt stacks of gdt.ts
+const IST_ORDER: u32 = 3; // 32 KiB hold the three interrupt stacks of gdt.ts
 
 /** CPUs that run, the boot CPU included. */
 let cpuTotal: u32 = 1;
