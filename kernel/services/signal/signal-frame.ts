@@ -149,7 +149,10 @@ export function signalFrameBuild(
 }
 
 function headFill(user: UserSigFrame, task: Task, frame: TrapFrame, savedMask: u64): void {
-  memory.fill(changetype<usize>(user), 0, HEAD_BYTES);
+  user.ucLink = 0;
+  user.gs = 0;
+  user.fs = 0;
+  memory.fill(changetype<usize>(user) + offsetof<UserSigFrame>("reserved0"), 0, 64);
   user.ssSp = task.altStackBase;
   user.ssFlags = altStackState(task, frame.rsp);
   user.ssSize = task.altStackSize;
@@ -184,12 +187,14 @@ function headFill(user: UserSigFrame, task: Task, frame: TrapFrame, savedMask: u
 function fpStateOut(task: Task, fpVa: u64, stateBytes: u32, hasXstate: bool): bool {
   fpuFlush(task);
   const area: usize = task.fpuArea;
-  memory.fill(area + SW_RESERVED, 0, LEGACY_BYTES - SW_RESERVED);
-  if (hasXstate) {
-    store<u32>(area + SW_RESERVED, FP_XSTATE_MAGIC1);
-    store<u32>(area + SW_RESERVED, stateBytes + 4, 4);
-    store<u64>(area + SW_RESERVED, fpuFeatureMask(), 8);
-    store<u32>(area + SW_RESERVED, stateBytes, 16);
+  if (load<u32>(area + SW_RESERVED) != FP_XSTATE_MAGIC1 || load<u32>(area + SW_RESERVED, 16) != stateBytes) { // once: XSAVE leaves these bytes alone
+    memory.fill(area + SW_RESERVED, 0, LEGACY_BYTES - SW_RESERVED);
+    if (hasXstate) {
+      store<u32>(area + SW_RESERVED, FP_XSTATE_MAGIC1);
+      store<u32>(area + SW_RESERVED, stateBytes + 4, 4);
+      store<u64>(area + SW_RESERVED, fpuFeatureMask(), 8);
+      store<u32>(area + SW_RESERVED, stateBytes, 16);
+    }
   }
   if (userCopyOut(fpVa, area, stateBytes) != 0) return false;
   return !hasXstate || userStore32(fpVa + stateBytes, FP_XSTATE_MAGIC2) == 0;
@@ -248,24 +253,34 @@ function altStackRestore(task: Task, user: UserSigFrame): void {
 /** Loads the FPU state of the frame; a null pointer means the initial state. */
 function fpStateIn(task: Task, fpVa: u64): bool {
   const area: usize = task.fpuArea;
-  fpuFlush(task); // the registers no longer count: the area is the truth until the reload
   if (fpVa == 0) {
     fpuAreaInit(area);
     fpuReload(task);
     return true;
   }
   const stateBytes = fpuAreaBytes();
-  if (userCopyIn(area, fpVa, LEGACY_BYTES) != 0) return fpStateBroken(task);
+  let isRead = true;
+  let switches: u64 = 0;
+  do { // a page fault may switch tasks, which saves the registers over what was read so far: once more then
+    switches = task.voluntarySwitches + task.involuntarySwitches;
+    isRead = fpStateRead(area, fpVa, stateBytes);
+  } while (isRead && switches != task.voluntarySwitches + task.involuntarySwitches);
+  if (!isRead) return fpStateBroken(task);
+  fpStateSanitize(area, stateBytes);
+  fpuReload(task);
+  return true;
+}
+
+/** The legacy half, then the rest if the frame has it and the sizes agree. */
+function fpStateRead(area: usize, fpVa: u64, stateBytes: u32): bool {
+  if (userCopyIn(area, fpVa, LEGACY_BYTES) != 0) return false;
   const isExtended = stateBytes > LEGACY_BYTES && load<u32>(area + SW_RESERVED) == FP_XSTATE_MAGIC1 &&
     load<u32>(area + SW_RESERVED, 16) == stateBytes;
-  if (isExtended) {
-    if (userCopyIn(area + LEGACY_BYTES, fpVa + LEGACY_BYTES, stateBytes - LEGACY_BYTES) != 0) return fpStateBroken(task);
-  } else if (stateBytes > LEGACY_BYTES) {
+  if (isExtended) return userCopyIn(area + LEGACY_BYTES, fpVa + LEGACY_BYTES, stateBytes - LEGACY_BYTES) == 0;
+  if (stateBytes > LEGACY_BYTES) {
     memory.fill(area + LEGACY_BYTES, 0, stateBytes - LEGACY_BYTES);
     store<u64>(area + LEGACY_BYTES, 3); // x87 and SSE come from the legacy area
   }
-  fpStateSanitize(area, stateBytes);
-  fpuReload(task);
   return true;
 }
 
