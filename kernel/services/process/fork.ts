@@ -311,10 +311,10 @@ function tidsStore(process: Process, request: CloneRequest, tid: u32): i64 {
   return 0;
 }
 
-/** Enters the tree: false when the caller is being killed. */
+/** Enters the tree: false when the caller is being killed, or ended by another thread's execve. */
 function publish(parent: Process, process: Process, task: Task, request: CloneRequest): bool {
   spinLock(processLock);
-  const isAllowed = parent.isGroupExiting == 0;
+  const isAllowed = parent.isGroupExiting == 0 && parent.execWaiter == 0;
   if (isAllowed) {
     if (process != parent) processEnterLocked(parent, process, task, request);
     listAppend(threadHeadOf(process), listNodeAt(changetype<usize>(task) + offsetof<Task>("groupNode")));

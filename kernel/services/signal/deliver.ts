@@ -11,7 +11,7 @@ import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { Task, TaskFlag, TaskWork, taskWorkClear, taskWorkSet } from "../../core/sched/task";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
-import { processExit } from "../process/exit";
+import { processExit, threadExit } from "../process/exit";
 import { processIsOrphanedGroup } from "../process/job-control";
 import { Process, taskProcess } from "../process/process";
 import { processLock } from "../process/process-table";
@@ -46,6 +46,7 @@ export function signalDeliver(frame: TrapFrame): void {
   let handled = false;
   while (!handled) {
     if (process.isGroupExiting) processExit(process.groupExitCode);
+    if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.EXIT) threadExit(0); // another thread's execve
     if (process.stopSignal != 0 && groupStopJoin(process, task)) {
       if (process.continuedNotify) DELIVER_HOOKS.continuedReport(process);
       continue;
