@@ -19,7 +19,7 @@ import { AF_UNIX, ADDRESS_BYTES, addressCopyIn, addressCopyOut, addressInode, ad
 import { fileSocket, socketFileNew } from "./unix/socket-file";
 import {
   Shutdown, Socket, SocketState, SocketType, socketBoundLocked, socketClose, socketCredTake, socketName, socketNew,
-  socketOf, socketPtr, socketReadWait, socketWaitInputLocked, socketWaitRoomLocked, socketWriteWait, socketsJoinLocked,
+  socketOf, socketPtr, socketReadWait, socketWaitInputLocked, socketWaitShortLocked, socketWriteWait, socketsJoinLocked,
   socketsLock, socketsUnlock,
 } from "./unix/socket";
 
@@ -217,19 +217,10 @@ function connectLocked(socket: Socket, end: Socket, inode: u32, name: usize, len
       pendingAddLocked(server, socket, end);
       return 0;
     }
-    const r = connectWaitLocked(socket, isNonblocking);
+    const r = socketWaitShortLocked(socket, isNonblocking); // the backlog is full
     if (r != 0) return r;
   }
   return 0;
-}
-
-/** A full backlog: the connecting socket looks again a little later, as datagram senders do. */
-function connectWaitLocked(socket: Socket, isNonblocking: bool): i32 {
-  const type = socket.type;
-  socket.type = SocketType.DGRAM;
-  const r = socketWaitRoomLocked(socket, isNonblocking);
-  socket.type = type;
-  return r;
 }
 
 function pendingAddLocked(server: Socket, socket: Socket, end: Socket): void {

@@ -212,9 +212,17 @@ export function socketHasRoom(to: Socket, size: u32): bool {
 
 /** A sender waits for room on its own queue (U3): 0 to look again, or -errno. */
 export function socketWaitRoomLocked(socket: Socket, isNonblocking: bool): i32 {
+  if (socket.type == SocketType.DGRAM) return socketWaitShortLocked(socket, isNonblocking);
+  return isNonblocking ? -Errno.AGAIN : waitCode(waitSleep(socketWriteWait(socket), unixLock, 0));
+}
+
+/** Waits for a socket that cannot wake this one (no connection yet): it looks again a little later. */
+export function socketWaitShortLocked(socket: Socket, isNonblocking: bool): i32 {
   if (isNonblocking) return -Errno.AGAIN;
-  const deadline = socket.type == SocketType.DGRAM ? monoNowNs() + RETRY_NS : 0;
-  const r = waitSleep(socketWriteWait(socket), unixLock, deadline);
+  return waitCode(waitSleep(socketWriteWait(socket), unixLock, monoNowNs() + RETRY_NS));
+}
+
+function waitCode(r: i32): i32 {
   return r == -Errno.INTR ? -Errno.RESTARTSYS : 0;
 }
 
