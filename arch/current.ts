@@ -7,5 +7,5 @@ export { apicSendIpi, Vector } from "./x86_64/apic";
 export { fpuAreaBytes, fpuAreaInit, fpuFeatureMask } from "./x86_64/fpu";
 export { Exception } from "./x86_64/idt";
 export { powerHalt, powerOff, powerReboot } from "./x86_64/power";
-export { irqRegister } from "./x86_64/trap";
+export { CPU_IRQ_DEPTH, irqRegister } from "./x86_64/trap";
 export { rtcReadSeconds } from "./x86_64/rtc";

@@ -10,7 +10,7 @@
  */
 import { apicEoi, Vector } from "./apic";
 import { Exception } from "./idt";
-import { faultFixup, readCr2 } from "./intrinsics";
+import { faultFixup, readCr2, thisCpuPtr } from "./intrinsics";
 import { TrapFrame, frameIsUser } from "./trap-frame";
 
 /** #PF error-code bits. SDM vol. 3A, 4.7. */
@@ -42,6 +42,8 @@ const HANDLERS: usize = memory.data(256 * 4); // (vector) => void, 0 when none
 const COUNTS: usize = memory.data(256 * 4);   // interrupts taken, all CPUs (approximate: not atomic)
 const USER_TOP: u64 = 0x00007ffffffff000;
 const SEGV_MAPERR: i32 = 1;
+/** Offset of Cpu.irqDepth (core/sched/cpu.ts): 1 while an interrupt is handled on the CPU. */
+export const CPU_IRQ_DEPTH: usize = 68;
 
 function unsetFault(frame: TrapFrame, va: u64, error: u32): i32 { return SEGV_MAPERR; }
 function unsetException(frame: TrapFrame, vector: u32, code: i32, va: u64): void { unreachable(); }
@@ -81,6 +83,12 @@ export function trapDispatch(frame: TrapFrame): void {
 }
 
 function interruptDispatch(frame: TrapFrame, vector: u32): void {
+  store<u32>(thisCpuPtr(), 1, CPU_IRQ_DEPTH);
+  interruptHandle(frame, vector);
+  store<u32>(thisCpuPtr(), 0, CPU_IRQ_DEPTH);
+}
+
+function interruptHandle(frame: TrapFrame, vector: u32): void {
   store<u32>(COUNTS + (vector << 2), load<u32>(COUNTS + (vector << 2)) + 1);
   if (vector != Vector.SPURIOUS) apicEoi(); // edge lines and messages: what comes during the handler must be kept
   if (vector == Vector.TIMER) {

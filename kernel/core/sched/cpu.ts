@@ -8,7 +8,7 @@
  *
  * Locking  a CPU writes its own record; others only needResched (atomic) and the mailboxes of their owners.
  */
-import { currentTaskPtr, thisCpuPtr } from "../../../arch/current";
+import { CPU_IRQ_DEPTH, currentTaskPtr, thisCpuPtr } from "../../../arch/current";
 import { Task } from "./task";
 
 /** Most CPUs one kernel drives. */
@@ -30,7 +30,7 @@ export class Cpu {
   currentMm: u32;    // AddressSpace whose page tables are loaded (0: kernel only)
   shootdownPending: u32; // mailbox of tlb.ts
   fpuOwner: u32;     // Task whose FPU state is in the registers
-  irqDepth: u32;     // >0 while handling an interrupt
+  irqDepth: u32;     // 1 while an interrupt is handled (trap.ts)
   node: u32;         // NUMA node
   ticks: u32;        // timer interrupts taken
   tssVa: u64;        // native address of this CPU's TSS (arch)
@@ -44,6 +44,8 @@ export class Cpu {
   gsLoaded: u64;     // user gs base behind SWAPGS
   idleSinceNs: u64;  // when the idle task was put on
 }
+
+if (offsetof<Cpu>("irqDepth") != CPU_IRQ_DEPTH) ERROR("trap.ts writes irqDepth");
 
 /** The records, indexed by CPU id. */
 export const CPUS: usize = memory.data(64 * offsetof<Cpu>(), 64);

@@ -115,6 +115,7 @@ export function classAccount(rq: RunQueue, task: Task, now: u64): void {
 export function classShouldPreempt(rq: RunQueue, woken: Task): bool {
   const current = taskOf(rq.current);
   if (woken.schedClass != current.schedClass) return woken.schedClass > current.schedClass;
+  if (woken.schedClass == SchedClass.FAIR) return fairShouldPreempt(rq, woken);
   return classOps(woken.schedClass).shouldPreempt(rq, woken);
 }
 

@@ -13,7 +13,7 @@
 import { irqWindow, mfence, monoNowNs } from "../../../arch/current";
 import { balanceIdle } from "./balance";
 import { cpuAt, currentTask, thisCpu } from "./cpu";
-import { EnqueueFlag, fairRebase } from "./fair";
+import { EnqueueFlag, fairIsFresh, fairRebase } from "./fair";
 import { cpuIdleClear, cpuIdleSet, placementChoose, placementWake, reschedule } from "./placement";
 import { RunQueue, runQueueAt, runQueueLock, runQueueLockOf, runQueueUnlock } from "./run-queue";
 import { classAccount, classDequeue, classEnqueue, classPick, classPut, classShouldPreempt, classYield } from "./sched-class";
@@ -122,15 +122,23 @@ export function taskPlace(task: Task): void {
   runQueueUnlock(to);
 }
 
-/** Queues a task and makes the CPU choose again when the task should run at once. The queue is locked. */
+/**
+ * Queues a task and makes the CPU choose again when the task should run at once. The queue is locked.
+ *
+ * For a wake-up by the running task itself the clock is not read: its virtual time as of its last tick is good enough.
+ */
 function enqueueAndPreempt(rq: RunQueue, task: Task, flags: u32): void {
   const current = taskOf(rq.current);
-  if (current.schedClass == SchedClass.FAIR && flags & EnqueueFlag.WAKEUP) {
+  const isFair = current.schedClass == SchedClass.FAIR && flags & EnqueueFlag.WAKEUP;
+  const isByCurrent = isFair && rq.cpu == thisCpu().id && thisCpu().irqDepth == 0;
+  if (isFair && !isByCurrent) {
     rq.nowNs = monoNowNs();
     classAccount(rq, current, rq.nowNs);
   }
   classEnqueue(rq, task, flags);
-  if (classShouldPreempt(rq, task)) reschedule(rq);
+  if (!classShouldPreempt(rq, task)) return;
+  if (isByCurrent && task.schedClass == SchedClass.FAIR && fairIsFresh(current, monoNowNs())) return;
+  reschedule(rq);
 }
 
 /** Ends the task's sleep if `reason` may. False when it was not asleep that way. Any CPU, interrupts included. */

@@ -115,6 +115,13 @@ export class SchedMachine {
     this.rescheduleIfAsked();
   }
 
+  /** Calls into the kernel as a device's interrupt does. */
+  inInterrupt(call: () => void): void {
+    this.u32Set(this.cpuPtr(this.cpu) + CPU.irqDepth!, 1);
+    call();
+    this.u32Set(this.cpuPtr(this.cpu) + CPU.irqDepth!, 0);
+  }
+
   rescheduleIfAsked(): void {
     if (this.u32(this.current()) & RESCHED) this.run(() => this.k.schedule());
   }

@@ -81,6 +81,43 @@ describe("one CPU", () => {
     expect(sim.current()).toBe(task);
   });
 
+  test("a writer of small pieces is not switched away from at each of them", async () => {
+    // Cause: `yes | head` typed at a prompt writes lines of two bytes, and each woke a reader that ran before the next.
+    const sim = await SchedMachine.start();
+    const [writer, reader] = [sim.task(), sim.task()] as [number, number];
+    sim.k.taskStart(writer);
+    sim.rescheduleIfAsked();
+    for (let i = 0; i < 50; i++) sim.pass(0, MS);
+    let switches = 0;
+    for (let piece = 0; piece < 1000; piece++) {
+      if (sim.field(reader, "state") !== STATE.RUNNABLE) sim.k.taskWake(reader, 0);
+      sim.rescheduleIfAsked();
+      if (sim.current() === reader) {
+        switches++;
+        sim.nowNs += 2000n;
+        sim.sleep(STATE.SLEEPING);
+      }
+      sim.pass(0, 2000n);
+    }
+    expect(switches).toBeGreaterThan(0);
+    expect(switches).toBeLessThan(20);
+  });
+
+  test("an interrupt's wake-up preempts however short a task ran", async () => {
+    const sim = await SchedMachine.start();
+    const [hog, sleeper] = [sim.task(), sim.task()] as [number, number];
+    sim.k.taskStart(hog);
+    sim.rescheduleIfAsked();
+    for (let i = 0; i < 50; i++) sim.pass(0, MS);
+    sim.inInterrupt(() => sim.k.taskWake(sleeper, 0));
+    sim.rescheduleIfAsked();
+    sim.sleep(STATE.SLEEPING);
+    sim.nowNs += 2000n; // the hog is hardly back
+    sim.inInterrupt(() => sim.k.taskWake(sleeper, 0));
+    sim.rescheduleIfAsked();
+    expect(sim.current()).toBe(sleeper);
+  });
+
   test("an idle CPU sets no tick, a busy one does", async () => {
     const sim = await SchedMachine.start();
     expect(sim.alarmNs()).toBe(0n);
