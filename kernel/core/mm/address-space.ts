@@ -28,6 +28,11 @@ export function mmRssPages(mm: AddressSpace): u64 {
   return mm.rssAnon + mm.rssFile;
 }
 
+/** Most pages that were ever resident. */
+export function mmPeakPages(mm: AddressSpace): u64 {
+  return max<u64>(mm.peakRss, mmRssPages(mm));
+}
+
 /** Mapped pages. */
 export function mmTotalPages(mm: AddressSpace): u64 {
   return mm.totalPages;

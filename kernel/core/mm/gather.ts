@@ -78,6 +78,7 @@ function gatherTable(gather: Gather, pfn: u32): void {
 /** Flushes [start, end) where something was cleared, and frees what was taken out. */
 export function gatherEnd(mm: AddressSpace, start: u64, end: u64): void {
   const gather = gatherOf();
+  mm.peakRss = max<u64>(mm.peakRss, mm.rssAnon + mm.rssFile);
   mm.rssAnon -= gather.anon;
   mm.rssFile -= gather.file;
   if (gather.hasWork) tlbFlushRange(mm, start, end);

@@ -32,7 +32,7 @@ export class AddressSpace {
   lockedPages: u64;   // areas with VmFlag.LOCKED (RLIMIT_MEMLOCK)
   rssAnon: u64;       // present pages that belong to this space (or are shared copy-on-write)
   rssFile: u64;       // present pages of files and shared memory
-  peakRss: u64;
+  peakRss: u64;       // most of rssAnon + rssFile before they fell: mmPeakPages
   codeStart: u64;     // set by exec, shown by procfs
   codeEnd: u64;
   dataStart: u64;

@@ -12,7 +12,7 @@ import {
   fpuAreaInit, Rflag, trapFrameOf, TRAP_FRAME_BYTES, userCopyString, wrmsr,
 } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
-import { mmPut, mmSwitch, mmOf } from "../../core/mm/address-space";
+import { mmPeakPages, mmPut, mmSwitch, mmOf } from "../../core/mm/address-space";
 import { kfree, kmalloc, kzalloc } from "../../core/mm/slab";
 import { currentTask, thisCpu } from "../../core/sched/cpu";
 import { fpuReload } from "../../core/sched/switch";
@@ -173,7 +173,7 @@ function commit(process: Process, task: Task, state: ExecState): void {
   const old = process.mm;
   if (old != 0) {
     if (task.robustListVa != 0) EXIT_HOOKS.robustList(task);
-    process.maxRssPages = max<u64>(process.maxRssPages, mmOf(old).peakRss);
+    process.maxRssPages = max<u64>(process.maxRssPages, mmPeakPages(mmOf(old)));
   }
   process.mm = state.mm;
   task.mm = state.mm;

@@ -10,7 +10,7 @@
  */
 import { userStore32 } from "../../../arch/current";
 import { CLD_EXITED, CLD_KILLED, SIG_IGN, SigInfo, Signal } from "../../abi/signal";
-import { mmOf, mmPut, mmSwitch } from "../../core/mm/address-space";
+import { mmOf, mmPeakPages, mmPut, mmSwitch } from "../../core/mm/address-space";
 import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { taskExitSwitch } from "../../core/sched/sched";
@@ -167,7 +167,7 @@ function processResourcesPut(process: Process, mm: u32): void {
   process.exeFile = 0;
   spinUnlock(processLock);
   if (mm != 0) {
-    process.maxRssPages = max<u64>(process.maxRssPages, mmOf(mm).peakRss);
+    process.maxRssPages = max<u64>(process.maxRssPages, mmPeakPages(mmOf(mm)));
     mmPut(mmOf(mm));
   }
   vforkRelease(process);

@@ -68,6 +68,9 @@ export class Process {
   childSystemNs: u64;
   minorFaults: u64;
   childMinorFaults: u64;
+  childVoluntarySwitches: u64;
+  childInvoluntarySwitches: u64;
+  childMaxRssPages: u64; // largest waited-for child
   argStart: u64;       // /proc/PID/cmdline
   argEnd: u64;
   envStart: u64;

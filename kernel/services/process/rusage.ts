@@ -8,7 +8,7 @@ import { monoNowNs, userCopyOut } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { taskSystemNs, taskUserNs } from "../../core/sched/cpu-time";
 import { currentTask } from "../../core/sched/cpu";
-import { mmOf } from "../../core/mm/address-space";
+import { mmOf, mmPeakPages } from "../../core/mm/address-space";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { Task } from "../../core/sched/task";
 import { ListNode, listSame, ownerOf } from "../../lib/list";
@@ -77,7 +77,7 @@ export function usageOfProcess(process: Process, usage: Usage): void {
     usage.voluntarySwitches += task.voluntarySwitches;
     usage.involuntarySwitches += task.involuntarySwitches;
   }
-  if (process.mm != 0) usage.maxRssPages = max<u64>(usage.maxRssPages, mmOf(process.mm).peakRss);
+  if (process.mm != 0) usage.maxRssPages = max<u64>(usage.maxRssPages, mmPeakPages(mmOf(process.mm)));
 }
 
 /** Fills `usage` for a child that is waited for: its own and its waited-for children's. Locking: processLock. */
@@ -86,6 +86,19 @@ export function usageOfWaited(process: Process, usage: Usage): void {
   usage.userNs += process.childUserNs;
   usage.systemNs += process.childSystemNs;
   usage.minorFaults += process.childMinorFaults;
+  usage.voluntarySwitches += process.childVoluntarySwitches;
+  usage.involuntarySwitches += process.childInvoluntarySwitches;
+  usage.maxRssPages = max<u64>(usage.maxRssPages, process.childMaxRssPages);
+}
+
+/** Adds what the reaped child and its own waited-for children used to the sums of its parent. Locking: processLock. */
+export function usageOfChildAdd(parent: Process, usage: Usage): void {
+  parent.childUserNs += usage.userNs;
+  parent.childSystemNs += usage.systemNs;
+  parent.childMinorFaults += usage.minorFaults;
+  parent.childVoluntarySwitches += usage.voluntarySwitches;
+  parent.childInvoluntarySwitches += usage.involuntarySwitches;
+  parent.childMaxRssPages = max<u64>(parent.childMaxRssPages, usage.maxRssPages);
 }
 
 function timevalStore(ptr: usize, ns: u64): void {
@@ -126,13 +139,16 @@ function usageOfWho(who: i32, usage: Usage): bool {
     usage.minorFaults = task.minorFaults;
     usage.voluntarySwitches = task.voluntarySwitches;
     usage.involuntarySwitches = task.involuntarySwitches;
-    usage.maxRssPages = mmOf(process.mm).peakRss;
+    usage.maxRssPages = mmPeakPages(mmOf(process.mm));
     return true;
   }
   if (who == RUSAGE_CHILDREN) {
     usage.userNs = process.childUserNs;
     usage.systemNs = process.childSystemNs;
     usage.minorFaults = process.childMinorFaults;
+    usage.voluntarySwitches = process.childVoluntarySwitches;
+    usage.involuntarySwitches = process.childInvoluntarySwitches;
+    usage.maxRssPages = process.childMaxRssPages;
     return true;
   }
   if (who != RUSAGE_SELF) return false;

@@ -20,7 +20,7 @@ import { childWaitOf } from "./child-wait";
 import { childSignalLocked, processReapLocked } from "./exit";
 import { credOf, currentProcess, Process, processOf, ProcessState } from "./process";
 import { childHeadOf, fromSiblingNode, processLock, processPut } from "./process-table";
-import { Usage, usageOfWaited, usageOut } from "./rusage";
+import { Usage, usageOfChildAdd, usageOfWaited, usageOut } from "./rusage";
 
 const WNOHANG: u32 = 1;
 const WUNTRACED: u32 = 2; // = WSTOPPED
@@ -140,9 +140,7 @@ function takeZombie(self: Process, request: WaitRequest, child: Process): bool {
   const sig = word & 0x7f;
   answer(request, child, sig != 0 ? CLD_KILLED : CLD_EXITED, sig != 0 ? sig : (word >> 8) & 0xff, word);
   if (request.options & WNOWAIT) return true;
-  self.childUserNs += child.deadUserNs + child.childUserNs;
-  self.childSystemNs += child.deadSystemNs + child.childSystemNs;
-  self.childMinorFaults += child.minorFaults + child.childMinorFaults;
+  usageOfChildAdd(self, usageIn(request));
   processReapLocked(child); // W1
   processPut(child);
   return true;

@@ -64,6 +64,17 @@ static void burn(void) {
   setrlimit(RLIMIT_CPU, &limit);
   for (;;) {}
 }
+/* A grandchild uses memory and time; its parent only waits for it. */
+static void waits_for_work(void) {
+  if (fork() == 0) {
+    volatile char *area = malloc(8 << 20);
+    for (int i = 0; i < 8 << 20; i += 4096) area[i] = 1;
+    while (clock() < CLOCKS_PER_SEC / 5) {}
+    for (int i = 0; i < 20; i++) usleep(1000);
+    _exit(0);
+  }
+  _exit(wait(NULL) < 0);
+}
 static void as_nobody(void) {
   if (setgid(65534) || setuid(65534)) _exit(1);
   if (getuid() != 65534 || geteuid() != 65534 || getgid() != 65534) _exit(2);
@@ -163,6 +174,11 @@ int main(int argc, char **argv) {
   if (getuid() == 0) check(in_child(as_nobody) == 0, "another user may do less");
   struct rusage usage;
   check(getrusage(RUSAGE_CHILDREN, &usage) == 0 && usage.ru_utime.tv_sec >= 1, "children's time is counted");
+  check(usage.ru_maxrss > 0, "the largest child's size is known");
+  if (fork() == 0) waits_for_work();
+  check(wait4(-1, &status, 0, &usage) > 0 && status == 0, "a child that waits for a grandchild");
+  check(usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec >= 150000, "a grandchild's time is its grandparent's to see");
+  check(usage.ru_maxrss >= 8 << 10 && usage.ru_nvcsw >= 20, "and so are its size and its switches");
   check(nice(5) == 5 && getpriority(PRIO_PROCESS, 0) == 5, "nice");
   cpu_set_t cpus;
   check(sched_getaffinity(0, sizeof cpus, &cpus) == 0 && CPU_COUNT(&cpus) >= 1, "sched_getaffinity");

@@ -1,6 +1,6 @@
 /** /proc/PID/status and statm. Spec: proc(5); Linux fs/proc/array.c, task_mmu.c. */
 import { Errno } from "../../../abi/errno";
-import { AddressSpace, mmPut, mmRssPages, mmTotalPages } from "../../../core/mm/address-space";
+import { AddressSpace, mmPeakPages, mmPut, mmRssPages, mmTotalPages } from "../../../core/mm/address-space";
 import { Task } from "../../../core/sched/task";
 import { taskPut } from "../../../core/sched/task-table";
 import { bytesLength, wordAt32 } from "../../../lib/bytes";
@@ -129,7 +129,7 @@ function memory(seq: SeqBuf, mm: AddressSpace): void {
   kib(seq, "VmSize:\t", mmTotalPages(mm));
   kib(seq, "VmLck:\t", mm.lockedPages);
   kib(seq, "VmPin:\t", 0);
-  kib(seq, "VmHWM:\t", mm.peakRss);
+  kib(seq, "VmHWM:\t", mmPeakPages(mm));
   kib(seq, "VmRSS:\t", mmRssPages(mm));
   kib(seq, "RssAnon:\t", mm.rssAnon);
   kib(seq, "RssFile:\t", mm.rssFile);
