@@ -1,0 +1,106 @@
+/**
+ * The request ring between the kernel's block layer and one queue of a driver server.
+ *
+ *   page 0                        page 1 ...                       then
+ *   | BlockRing header | ...      | BlockRequest[entries] 1 KiB each | BlockCompletion[entries] 16 B each |
+ *
+ * The kernel makes the memory at ATTACH and keeps every request in memory of its own: what stands in the ring is a copy, so that a
+ * driver can spoil nothing but its own answers. Each side owns the counters it writes; they count up without wrapping to the ring's
+ * size (index = counter & (entries - 1)). Loads and stores of counters are atomic.
+ * After a restart the successor gets a fresh ring with another generation, and every request not completed is in it again, in the
+ * order of first submission, with REPLAY set.
+ *
+ * Doorbells: the kernel signals BLOCK_DOORBELL on the driver's notification when it puts requests; the driver calls
+ * service_call(port, BlockDriverOp.COMPLETE, queue) when it put completions.
+ * Units: sector = 512 bytes.
+ */
+export const BLOCK_MAGIC: u32 = 0x6b636c62;
+export const BLOCK_ENTRIES: u32 = 128;
+export const BLOCK_SEGMENTS: u32 = 62;
+export const BLOCK_DOORBELL: u64 = 1 << 0; // bit of the notification given at ATTACH, shifted left by the queue's number
+
+export const enum BlockOp { READ = 0, WRITE = 1, FLUSH = 2, DISCARD = 3, WRITE_ZEROES = 4 }
+export const enum BlockFlag { FUA = 1, REPLAY = 2 }
+
+/** Operations of a BLOCK_DRIVER port. */
+export const enum BlockDriverOp {
+  /** a0 = va of a BlockGeometry, a1 = notification handle, a2 = PCI handle. Registers (or takes over) the disk named there. */
+  ATTACH = 1,
+  /** a0 = queue. The handle of that queue's ring (MEMORY); the driver maps it. */
+  RING = 2,
+  /** a0 = queue. Completions stand in the ring. */
+  COMPLETE = 3,
+  /** a0 = queue. The driver is ready: requests may flow. */
+  START = 4,
+}
+
+/** Operations of a BLOCK_DEVICE port: a disk or partition as a file-system server sees it, through the kernel's buffer cache. */
+export const enum BlockDeviceOp {
+  /** a0 = va of a BlockGeometry to fill. */
+  GEOMETRY = 1,
+  /** a0 = byte offset, a1 = va, a2 = bytes. Cached; reads the disk when it must. */
+  READ = 2,
+  /** a0 = va of BlockWrite[], a1 = count. Applies all writes to the cache, or none: no other reader sees a part. */
+  COMMIT = 3,
+  /** Writes back and flushes. */
+  FLUSH = 4,
+  /** a0 = byte offset, a1 = bytes. The contents no longer matter. */
+  DISCARD = 5,
+}
+
+@final @unmanaged
+export class BlockGeometry {
+  sectors: u64;
+  sectorBytes: u32;  // logical: 512 or 4096
+  queues: u32;
+  maxSectors: u32;   // of one request
+  maxSegments: u32;
+  flags: u32;        // BlockFeature
+  index: u32;        // 0 = vda, 1 = vdb... : the driver's instance, the same after a restart
+}
+export const enum BlockFeature { READ_ONLY = 1, FLUSH = 2, FUA = 4, DISCARD = 8, WRITE_ZEROES = 16 }
+
+/** One piece of a COMMIT. */
+@final @unmanaged
+export class BlockWrite {
+  offset: u64; // bytes from the start of the device
+  va: u64;
+  bytes: u32;
+  pad: u32;
+}
+
+@final @unmanaged
+export class BlockRing {
+  magic: u32;
+  entries: u32;
+  generation: u32;
+  pad: u32;
+  submitHead: u32;   // written by the kernel
+  submitTail: u32;   // written by the driver: taken so far
+  completeHead: u32; // written by the driver
+  completeTail: u32; // written by the kernel: taken so far
+}
+
+@final @unmanaged
+export class BlockRequest {
+  id: u64;           // generation << 32 | tag
+  op: u32;
+  flags: u32;
+  sector: u64;
+  sectors: u32;
+  segments: u32;     // BlockSegment[segments] follow at offset 32
+}
+
+@final @unmanaged
+export class BlockSegment {
+  address: u64;      // bus address
+  bytes: u32;
+  pad: u32;
+}
+
+@final @unmanaged
+export class BlockCompletion {
+  id: u64;
+  status: i32;       // 0 or a negated errno
+  pad: u32;
+}

@@ -1,0 +1,71 @@
+/**
+ * Capabilities as ring 3 sees them: kinds, rights, structures of the native calls (native.ts).
+ *
+ * Handle: slot in the low 16 bits, the slot's generation in the high 16; 0 is never a handle.
+ */
+
+export const enum CapKind {
+  NONE = 0, ROOT = 1, ENDPOINT = 2, NOTIFICATION = 3, MEMORY = 4, IRQ = 5, MMIO = 6, PORTS = 7, PCI = 8, PROCESS = 9,
+  SERVICE = 10, QUOTA = 11,
+}
+
+/** READ and WRITE: mapping; CALL, RECEIVE: endpoints; SIGNAL, WAIT: notifications; DMA: bus addresses; MANAGE: the rest. */
+export const enum CapRight { READ = 1, WRITE = 2, CALL = 4, RECEIVE = 8, SIGNAL = 16, WAIT = 32, DMA = 64, GRANT = 128, MANAGE = 256, ALL = 0x1ff }
+
+export const enum MemoryFlag { DMA = 1, CONTIGUOUS = 2 }
+
+/** What a kernel service port is for (service_open). */
+export const enum ServiceId { LOG = 1, BLOCK_DRIVER = 2, BLOCK_DEVICE = 3, FILE_SYSTEM = 4, DEBUG = 5 }
+
+/** rax of ipc_reply_wait when the bound notification, not a call, ended the wait. */
+export const IPC_NOTIFIED: i32 = 0x40000000;
+
+@final @unmanaged
+export class CapInfo {
+  kind: u32;      // CapKind
+  rights: u32;    // CapRight bits
+  badge: u64;
+  sizeBytes: u64; // MEMORY, MMIO, PORTS
+  detail: u64;    // PCI: address; PROCESS: pid; SERVICE: id
+}
+
+/** Up to 4 capabilities and 64 KiB by copy, either way. The kernel fills it again with the answer (or the next call). */
+@final @unmanaged
+export class IpcMessage {
+  label: i32;
+  flags: u32;        // 0
+  badge: u64;        // received
+  w0: u64;
+  w1: u64;
+  w2: u64;
+  w3: u64;
+  sendVa: u64;       // bytes to send
+  sendBytes: u32;
+  sendCaps: u32;     // how many of cap0..cap3
+  receiveVa: u64;    // room for what arrives
+  receiveMax: u32;
+  receiveBytes: u32; // what arrived; more than receiveMax is EMSGSIZE for the sender
+  cap0: u32;         // sent: handles of the sender's; received: handles of the receiver's
+  cap1: u32;
+  cap2: u32;
+  cap3: u32;
+  receiveCaps: u32;  // how many arrived
+  pad: u32;
+  deadlineNs: u64;   // monotonic, 0 = none
+}
+
+@final @unmanaged
+export class PciInfo {
+  address: u32;      // bus << 8 | device << 3 | function
+  vendor: u16;
+  device: u16;
+  subVendor: u16;
+  subDevice: u16;
+  classCode: u32;    // class << 16 | subclass << 8 | interface
+  revision: u32;
+  msixVectors: u32;  // 0 = has none
+  msiVectors: u32;
+  pad: u32;
+  barMask: u32;      // bit i: BAR i exists
+  portMask: u32;     // bit i: BAR i is I/O ports
+}

@@ -1,0 +1,100 @@
+/**
+ * The native calls: what a server asks of the kernel, beside Linux's table. Numbers from NATIVE_BASE, same registers
+ * (rax number; rdi rsi rdx r10 r8 r9; result in rax, negated errno on failure).
+ *
+ * Authority: every call but those marked `anyone` names a capability of the caller's own space by its handle.
+ *   EBADF   no such handle, a stale one (its generation is another), or an object of another kind
+ *   EACCES  the capability lacks the right the call needs
+ *   ESTALE  the object behind the handle was revoked or its owner died
+ *   EPIPE   an endpoint whose receiver died before it replied
+ * Kinds of arguments: as in syscalls.ts, and `cap` (u32 handle).
+ */
+export interface NativeRow {
+  readonly nr: number;
+  readonly name: string;
+  readonly args: string;
+  readonly blocks?: boolean;
+  readonly flags?: string;
+}
+
+export const NATIVE_BASE = 0x1000;
+
+export const NATIVE_CALLS: readonly NativeRow[] = [
+  // ---- capability spaces ----
+  /** A derived capability in the caller's space: rights = old & rights; a badge other than 0 is set once (endpoints). */
+  { nr: 0x1000, name: "cap_copy", args: "source: cap, rights: uint, badge: ulong" },
+  { nr: 0x1001, name: "cap_drop", args: "target: cap" },
+  /** Takes away every capability derived from this one, in every space. */
+  { nr: 0x1002, name: "cap_revoke", args: "target: cap" },
+  { nr: 0x1003, name: "cap_info", args: "target: cap, info: out<CapInfo>" },
+  /** Derives `source` into the space behind a PROCESS capability; the new handle there. */
+  { nr: 0x1004, name: "cap_install", args: "process: cap, source: cap, rights: uint, badge: ulong" },
+  /** The ROOT capability: for an unconfined process with uid 0 only (anyone); all authority derives from it. */
+  { nr: 0x1005, name: "root_claim", args: "" },
+
+  // ---- IPC: label and four words each way ----
+  { nr: 0x1010, name: "endpoint_create", args: "" },
+  /** Registers: rsi label, rdx r10 r8 r9 words; the reply comes back in the same registers, rax = reply label or -errno. */
+  { nr: 0x1011, name: "ipc_call", args: "endpoint: cap, label: uint, w0: ulong, w1: ulong, w2: ulong, w3: ulong", blocks: true, flags: "frame" },
+  /**
+   * Answers the caller last received (if any; label and words as above), then waits for the next call on `endpoint` or for bits of the
+   * notification bound to it. Returns rax = label with rdi = badge and the words; or rax = IPC_NOTIFIED with rdx = bits.
+   */
+  { nr: 0x1012, name: "ipc_reply_wait", args: "endpoint: cap, label: int, w0: ulong, w1: ulong, w2: ulong, w3: ulong", blocks: true, flags: "frame" },
+  /** Like ipc_call and ipc_reply_wait with IpcExtra: a message by copy, capabilities, a deadline. */
+  { nr: 0x1013, name: "ipc_call_extra", args: "endpoint: cap, message: inout<IpcMessage>", blocks: true },
+  { nr: 0x1014, name: "ipc_reply_wait_extra", args: "endpoint: cap, message: inout<IpcMessage>", blocks: true },
+  /** The notification that also ends ipc_reply_wait on this endpoint. */
+  { nr: 0x1015, name: "endpoint_bind", args: "endpoint: cap, notification: cap" },
+
+  // ---- notifications: 64 bits that accumulate ----
+  { nr: 0x1020, name: "notification_create", args: "" },
+  { nr: 0x1021, name: "notification_signal", args: "notification: cap, bits: ulong" },
+  /** Waits until a bit is set or deadlineNs (monotonic, 0 = none, 1 = do not wait) passes; returns and clears all bits (positive i64). */
+  { nr: 0x1022, name: "notification_wait", args: "notification: cap, deadlineNs: ulong", blocks: true },
+  /** Signals `bits` at deadlineNs, then every periodNs (0 = once). One timer a notification; deadlineNs 0 stops it. */
+  { nr: 0x1023, name: "notification_timer", args: "notification: cap, bits: ulong, deadlineNs: ulong, periodNs: ulong" },
+  /** Monotonic nanoseconds since boot (anyone). */
+  { nr: 0x1024, name: "time_now", args: "" },
+
+  // ---- memory ----
+  /** Zeroed frames; MemoryFlag. CONTIGUOUS for devices that cannot scatter; DMA asks for the DMA right (MEMORY source: ROOT or a quota). */
+  { nr: 0x1030, name: "memory_create", args: "quota: cap, bytes: usize, flags: uint" },
+  /** Maps a MEMORY or MMIO object at `addr` (page aligned, in the caller's own reserved range); prot as mmap's. */
+  { nr: 0x1031, name: "memory_map", args: "memory: cap, addr: va, offset: off, bytes: usize, prot: uint" },
+  /** What a device must be told to reach each page: bus addresses (IOVA of `pci`'s domain, or physical where there is no IOMMU). */
+  { nr: 0x1032, name: "memory_addresses", args: "memory: cap, pci: cap, firstPage: uint, addresses: out<u64[count]>, count: uint" },
+
+  // ---- devices ----
+  { nr: 0x1040, name: "irq_bind", args: "irq: cap, notification: cap, bits: ulong" },
+  { nr: 0x1041, name: "irq_ack", args: "irq: cap" },
+  { nr: 0x1042, name: "port_in", args: "ports: cap, offset: uint, width: uint" },
+  { nr: 0x1043, name: "port_out", args: "ports: cap, offset: uint, width: uint, value: uint" },
+  /** The machine's functions, by index; ENODEV past the last. Needs ROOT. */
+  { nr: 0x1048, name: "pci_list", args: "root: cap, index: uint, info: out<PciInfo>" },
+  { nr: 0x1049, name: "pci_open", args: "root: cap, address: uint" },
+  { nr: 0x104a, name: "pci_info", args: "pci: cap, info: out<PciInfo>" },
+  { nr: 0x104b, name: "pci_config_read", args: "pci: cap, offset: uint, width: uint" },
+  /** Capabilities' registers and device-specific ones only; BARs, command and MSI are the kernel's. */
+  { nr: 0x104c, name: "pci_config_write", args: "pci: cap, offset: uint, width: uint, value: uint" },
+  /** An MMIO or PORTS capability over BAR `index`. */
+  { nr: 0x104d, name: "pci_bar", args: "pci: cap, index: uint" },
+  /** An IRQ capability: MSI-X entry, MSI message or (vector 0) the INTx line. */
+  { nr: 0x104e, name: "pci_irq", args: "pci: cap, vector: uint" },
+  /** Lets the device master the bus (1) or not (0). The kernel turns it off by itself when the capability's last holder dies. */
+  { nr: 0x104f, name: "pci_master", args: "pci: cap, enable: uint" },
+
+  // ---- processes ----
+  /** Control over a child of the caller. */
+  { nr: 0x1050, name: "process_open", args: "pid: pid" },
+  /** Signals `bits` when the process ends. */
+  { nr: 0x1051, name: "process_watch", args: "process: cap, notification: cap, bits: ulong" },
+  { nr: 0x1052, name: "process_kill", args: "process: cap, sig: sig" },
+  /** From the caller's next execve on, it and its children keep only the Linux calls that touch their own memory and life. */
+  { nr: 0x1053, name: "process_confine", args: "" },
+
+  // ---- kernel services: ports whose operations the service defines ----
+  /** A port of service `id` (ServiceId). Needs ROOT. */
+  { nr: 0x1060, name: "service_open", args: "root: cap, id: uint" },
+  { nr: 0x1061, name: "service_call", args: "port: cap, op: uint, a0: ulong, a1: ulong, a2: ulong, a3: ulong", blocks: true },
+];
