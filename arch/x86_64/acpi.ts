@@ -1,5 +1,6 @@
 /**
- * ACPI tables the kernel needs at boot: MADT (processors, interrupt controllers), HPET, FADT and `_S5_` of the DSDT.
+ * ACPI tables the kernel needs at boot: MADT (processors, interrupt controllers), HPET, FADT and `_S5_` of the DSDT;
+ * SRAT is read by acpi-srat.ts.
  *
  * Firmware tables are input like any other: every length is checked against its table, every table against its
  * checksum, and what does not fit is left out.
@@ -9,6 +10,7 @@
  * Units       pa: physical address.
  * Spec        ACPI 6.5, ch. 5.2 (tables), 5.2.12 (MADT), 5.2.9 (FADT), 7.4.2 (_Sx); IA-PC HPET 1.0a, 3.2.4.
  */
+import { sratRead, sratReset } from "./acpi-srat";
 import { physLoad16, physLoad32, physLoad64, physLoad8 } from "./intrinsics";
 
 const MAX_ACPI_CPUS: u32 = 64;
@@ -36,7 +38,7 @@ export class AcpiInfo {
   hasLegacyPic: u32;
   has8042: u32;        // FADT says a keyboard controller is there, or cannot say
   tableCount: u32;
-  numaCpuCount: u32;
+  pad0: u32;
   mcfgPa: u64;         // PCI Express configuration space table, 0: none
 }
 
@@ -102,6 +104,7 @@ const SIG_APIC: u32 = 0x43495041;
 const SIG_FACP: u32 = 0x50434146;
 const SIG_HPET: u32 = 0x54455048;
 const SIG_MCFG: u32 = 0x4746434d;
+const SIG_SRAT: u32 = 0x54415253;
 
 /**
  * Reads all tables. `rsdpPa` is what the boot loader gave, 0 to search. Returns false when there is no ACPI: the
@@ -125,6 +128,7 @@ export function acpiInit(rsdpPa: u64): bool {
 }
 
 function acpiSetDefaults(): void {
+  sratReset();
   ACPI.lapicPa = 0xfee00000;
   ACPI.resetSpace = 0xff;
   ACPI.hasLegacyPic = 1;
@@ -148,6 +152,7 @@ function tableRead(pa: u64): void {
   else if (signature == SIG_FACP) fadtRead(pa);
   else if (signature == SIG_HPET) hpetRead(pa);
   else if (signature == SIG_MCFG) ACPI.mcfgPa = pa;
+  else if (signature == SIG_SRAT) sratRead(pa);
 }
 
 const MADT_LAPIC: u32 = 0;

@@ -42,14 +42,37 @@ test.each(sample)(
 );
 
 test(
-  "boots to a prompt with two NUMA nodes",
+  "two NUMA nodes: memory comes from the node of the CPU that asks, then from the other, and goes back",
   () =>
     withVm(targetOptions({ ...NUMA, deadlineMs: DEADLINE_MS }), async (vm) => {
       await vm.expectPrompt(DEADLINE_MS);
       expect(await vm.run("nproc")).toEqual({ output: "4\n", status: 0 });
+      const before = await nodeFreeMiB(vm);
+      expect(before.length).toBe(2);
+      const write = (cpuMask: number, name: string, mib: number): string =>
+        `taskset ${cpuMask} dd if=/dev/zero of=/tmp/${name} bs=1M count=${mib} 2>/dev/null`;
+      await vm.run(`mount -o remount,size=400m /tmp; ${write(4, "a", 64)}; ${write(1, "b", 32)}`);
+      const used = (await nodeFreeMiB(vm)).map((free, node) => before[node]! - free);
+      expect(used[0]).toBeGreaterThanOrEqual(30);
+      expect(used[0]).toBeLessThan(40);
+      expect(used[1]).toBeGreaterThanOrEqual(62);
+      expect(used[1]).toBeLessThan(72);
+      expect((await vm.run(`rm /tmp/a /tmp/b; ${write(8, "c", 300)}`)).status).toBe(0);
+      const [free0 = 0, free1 = 0] = await nodeFreeMiB(vm);
+      expect(free1).toBeLessThan(8);
+      expect(before[0]! - free0).toBeGreaterThan(40);
+      await vm.run("rm /tmp/c");
+      const after = await nodeFreeMiB(vm);
+      for (const node of [0, 1]) expect(Math.abs(after[node]! - before[node]!)).toBeLessThan(3);
     }),
   DEADLINE_MS,
 );
+
+/** Free memory of each node. */
+async function nodeFreeMiB(vm: Vm): Promise<number[]> {
+  const { output } = await vm.run("awk '/pages free/ {print $3}' /proc/zoneinfo");
+  return output.trim().split("\n").map((pages) => Number(pages) / 256);
+}
 
 test(
   "reboot -f resets the machine",

@@ -2,12 +2,14 @@
  * The page allocator: a zone for each NUMA node below a cache of single pages for each CPU.
  *
  * The cache is touched by its own CPU only and interrupts are off in the kernel, so taking or giving a single page is
- * a list operation without a lock. It refills and drains in batches.
+ * a list operation without a lock. It refills and drains in batches. Pages come from the CPU's own node while that has
+ * any, then from the others in their order; a page of another node does not enter the cache when it is freed.
  *
  * Invariants  P1  a page in a CPU's cache has refs == 0 and is not FREE in the sense of the zone (F1).
  * Locking     zones: their own lock. Caches: none, see above.
  */
 import { physZero } from "../../../arch/current";
+import { MAX_NUMA_NODES } from "../../../arch/x86_64/acpi-srat";
 import { MAX_CPUS, thisCpu } from "../sched/cpu";
 import { FrameFlag, frameOf, pfnToPa } from "./frame-table";
 import { PAGE_SHIFT, PAGE_SIZE, pageAlignUp } from "./layout";
@@ -17,7 +19,7 @@ export { earlyPageAlloc } from "./early-memory";
 export { pfnToPa } from "./frame-table";
 
 /** Most NUMA nodes. */
-export const MAX_NODES: u32 = 8;
+export const MAX_NODES: u32 = MAX_NUMA_NODES;
 /** Pages moved between a CPU's cache and its zone at a time. */
 const BATCH: u32 = 32;
 /** A cache holding this many drains one batch. */
@@ -117,6 +119,10 @@ export function pageFree(pfn: u32): void {
   const frame = frameOf(pfn);
   assert(frame.flags == <u8>FrameFlag.RAM); // F1: freed twice, or no RAM of ours
   frame.refs = 0;
+  if (frame.node != <u8>cpu.node) {
+    zoneFree(zoneAt(frame.node), pfn, 0);
+    return;
+  }
   frame.link = cache.head;
   cache.head = pfn;
   cache.count++;
@@ -217,6 +223,21 @@ export function freePageCount(): u64 {
   let pages: u64 = <u64>zonesFree() + atomic.load<u32>(FREE_HELD);
   for (let cpu: u32 = 0; cpu < MAX_CPUS; cpu++) pages += cacheOf(cpu).count;
   return pages;
+}
+
+/** NUMA nodes, those without memory included. */
+export function nodesTotal(): u32 {
+  return nodeCount;
+}
+
+/** Pages of RAM ever handed to node `node`. */
+export function nodePages(node: u32): u32 {
+  return zoneAt(node).totalPages;
+}
+
+/** Pages free in the zone of node `node`: those in CPUs' caches are not counted. */
+export function nodeFreePages(node: u32): u32 {
+  return zoneAt(node).freePages;
 }
 
 /** Pages of RAM ever handed to the allocator. */

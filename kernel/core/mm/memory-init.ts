@@ -9,11 +9,12 @@ import { ImageSymbol, imageAddress, physZero } from "../../../arch/current";
 import {
   BOOT_INFO, RangeKind, bootRangeBytes, bootRangeKind, bootRangePa,
 } from "../../../arch/x86_64/boot-info";
+import { numaNodeCount, numaNodeOf, numaRunEnd } from "../../../arch/x86_64/acpi-srat";
 import { CPU_FEATURES } from "../../../arch/x86_64/cpu-features";
 import { DeviceCache, directMapDevice, directMapExtend, directMapUncacheAbove } from "../../../arch/x86_64/paging";
 import { trampolinePage } from "../../../arch/x86_64/smp";
 import { LogLevel, logBegin, logEnd, logKeyDec, logStr } from "../../lib/log";
-import { buddyAddRange, buddyInit, freePageCount, pageAlloc, totalPageCount } from "./buddy";
+import { buddyAddRange, buddyInit, freePageCount, nodePages, pageAlloc, totalPageCount } from "./buddy";
 import {
   earlyPageAlloc, earlyRangeAdd, earlyRangeCount, earlyRangeEnd, earlyRangeStart, earlyReserve,
 } from "./early-memory";
@@ -22,8 +23,7 @@ import { faultEntryInit } from "./fault-entry";
 import { heapInit } from "./heap";
 import { kernelMapInit, kernelMapPage, kernelMapReady } from "./kernel-map";
 import { kstackInit } from "./kernel-stack";
-import { FRAME_TABLE, LINEAR_WINDOW_END, PAGE_SHIFT, PAGE_SIZE } from "./layout";
-import { faultEntryInit } from "./fault-entry";
+import { FRAME_TABLE, LINEAR_WINDOW_END, PAGE_SHIFT, PAGE_SIZE, pageAlignUp } from "./layout";
 import { mmInit } from "./mm-init";
 import { kmallocInit } from "./slab";
 
@@ -44,11 +44,11 @@ export function memoryInit(): void {
   directMapUncacheAbove(lowRamEnd());
   framebufferMap();
   const heapBase = frameTableMake(end);
-  buddyInit(1);
+  buddyInit(numaNodeCount());
   for (let i: u32 = 0; i < earlyRangeCount(); i++) {
     const start = earlyRangeStart(i);
     const stop = min<u64>(earlyRangeEnd(i), end);
-    if (start < stop) buddyAddRange(start, stop - start, 0);
+    if (start < stop) ramAdd(start, stop);
   }
   kernelMapReady();
   heapInit(heapBase, LINEAR_WINDOW_END - STACK_REGION);
@@ -56,8 +56,16 @@ export function memoryInit(): void {
   kmallocInit();
   mmInit();
   faultEntryInit();
-  faultEntryInit();
   memoryReport();
+}
+
+/** Hands RAM [start, end) to the nodes it belongs to. */
+function ramAdd(start: u64, end: u64): void {
+  for (let at = start; at < end; ) {
+    const stop = numaRunEnd(at, end);
+    buddyAddRange(at, stop - at, numaNodeOf(at));
+    at = stop;
+  }
 }
 
 /** Usable RAM of the map, less what I1 keeps. */
@@ -137,7 +145,7 @@ export function tablePageAlloc(): u64 {
 /** Gives the pages of the initramfs to the allocator once its archive is unpacked (I1). */
 export function initrdFree(): void {
   if (BOOT_INFO.initrdPa == 0) return;
-  buddyAddRange(BOOT_INFO.initrdPa, BOOT_INFO.initrdBytes, 0);
+  ramAdd(pageAlignUp(BOOT_INFO.initrdPa), BOOT_INFO.initrdPa + BOOT_INFO.initrdBytes);
   BOOT_INFO.initrdPa = 0;
 }
 
@@ -147,4 +155,12 @@ function memoryReport(): void {
   logKeyDec("totalKiB", totalPageCount() << 2);
   logKeyDec("freeKiB", freePageCount() << 2);
   logEnd();
+  if (numaNodeCount() == 1) return;
+  for (let node: u32 = 0; node < numaNodeCount(); node++) {
+    logBegin(LogLevel.INFO, "mm");
+    logStr("node");
+    logKeyDec("id", node);
+    logKeyDec("totalKiB", <u64>nodePages(node) << 2);
+    logEnd();
+  }
 }

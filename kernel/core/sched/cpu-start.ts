@@ -4,6 +4,7 @@
  * Locking  the boot CPU fills CPUS entries before the CPU they describe runs.
  */
 import { ACPI, acpiCpuApicId } from "../../../arch/x86_64/acpi";
+import { numaNodeOfApic } from "../../../arch/x86_64/acpi-srat";
 import { apicId, apicInitCpu } from "../../../arch/x86_64/apic";
 import { CPU_FEATURES, cpuFeaturesEnable } from "../../../arch/x86_64/cpu-features";
 import { fpuInitCpu } from "../../../arch/x86_64/fpu";
@@ -50,6 +51,7 @@ export function cpuTablesInit(id: u32, istPtr: usize): void {
 export function cpuDevicesInit(id: u32): void {
   apicInitCpu(ACPI.lapicPa, CPU_FEATURES.hasX2apic != 0);
   cpuAt(id).apicId = apicId();
+  cpuAt(id).node = numaNodeOfApic(apicId());
   syscallInitCpu();
   fpuInitCpu();
 }

@@ -27,6 +27,7 @@ import { ProcNodeId, procFileAdd, procLinkAdd, procWriteSet } from "./node";
 import { SeqBuf, seqByte, seqCString, seqDec, seqDecPad, seqSpaceDec, seqStr } from "./seq-buf";
 import { cpuinfoShow } from "./show-cpuinfo";
 import { interruptsCount, interruptsShow } from "./show-interrupts";
+import { zoneinfoShow } from "./show-zoneinfo";
 import { tasksLog } from "./tasks-log";
 
 export const NS_PER_TICK: u64 = 10_000_000; // USER_HZ is 100
@@ -54,6 +55,7 @@ export function systemNodesAdd(): void {
   procFileAdd(root, "uptime", 0o444, uptimeShow);
   procFileAdd(root, "version", 0o444, versionShow);
   procFileAdd(root, "vmstat", 0o444, vmstatShow);
+  procFileAdd(root, "zoneinfo", 0o444, zoneinfoShow);
   procWriteSet(procFileAdd(root, "sysrq-trigger", 0o200, emptyShow), sysrqWrite);
 }
 

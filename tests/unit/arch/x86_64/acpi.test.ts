@@ -1,0 +1,126 @@
+/** ACPI's tables, good and bad: the processors of the MADT, the NUMA nodes of the SRAT. */
+import fc from "fast-check";
+import { type Kernel, loadKernel, MIB } from "../../support/kernel.ts";
+
+const RSDP = 0x10000;
+const XSDT = 0x11000;
+const TABLES = 0x12000;
+const TABLE_SPACING = 0x1000;
+const CPU_COUNT = 68; // offset in AcpiInfo
+
+/** Little-endian words of the widths given. */
+function bytes(...words: readonly [value: number | bigint, width: 1 | 2 | 4 | 8][]): Buffer {
+  return Buffer.concat(words.map(([value, width]) => {
+    const word = Buffer.alloc(8);
+    word.writeBigUInt64LE(BigInt(value));
+    return word.subarray(0, width);
+  }));
+}
+
+function checked(table: Buffer, sumAt: number): Buffer {
+  table[sumAt] = 0;
+  table[sumAt] = -table.reduce((sum, byte) => sum + byte, 0) & 0xff;
+  return table;
+}
+
+/** A table with its header (5.2.6): signature, length, revision, checksum, and the rest zero. */
+function table(signature: string, body: Buffer, revision = 3): Buffer {
+  const header = Buffer.alloc(36);
+  header.write(signature, "latin1");
+  header.writeUInt32LE(36 + body.length, 4);
+  header[8] = revision;
+  return checked(Buffer.concat([header, body]), 9);
+}
+
+/** The kernel after it read `tables` through a root pointer of revision 2. */
+async function read(...tables: Buffer[]): Promise<Kernel> {
+  const kernel = await loadKernel({ ramBytes: 16 * MIB });
+  place(kernel, tables);
+  expect(kernel.exports["acpiInit"]!(BigInt(RSDP))).toBe(1);
+  return kernel;
+}
+
+function place(kernel: Kernel, tables: Buffer[]): void {
+  const put = (at: number, content: Buffer): void => kernel.machine.bytes(BigInt(at), content.length).set(content);
+  const rsdp = Buffer.concat([Buffer.from("RSD PTR \0\0\0\0\0\0\0\x02", "latin1"), bytes([0, 4], [36, 4], [XSDT, 8], [0, 4])]);
+  const first = checked(rsdp.subarray(0, 20), 8);
+  put(RSDP, Buffer.concat([first, rsdp.subarray(20)]));
+  put(XSDT, table("XSDT", bytes(...tables.map((_, i) => [TABLES + i * TABLE_SPACING, 8] as const))));
+  tables.forEach((content, i) => put(TABLES + i * TABLE_SPACING, content));
+}
+
+const lapic = (id: number, flags = 1): Buffer => bytes([0, 1], [8, 1], [id, 1], [id, 1], [flags, 4]);
+const x2apic = (id: number): Buffer => bytes([9, 1], [16, 1], [0, 2], [id, 4], [1, 4], [id, 4]);
+const madt = (...entries: Buffer[]): Buffer => table("APIC", Buffer.concat([bytes([0xfee00000, 4], [1, 4]), ...entries]));
+
+const cpuAffinity = (domain: number, apic: number, flags = 1): Buffer =>
+  bytes([0, 1], [16, 1], [domain & 0xff, 1], [apic, 1], [flags, 4], [0, 1], [(domain >>> 8) & 0xff, 1], [domain >>> 16, 2], [0, 4]);
+const memoryAffinity = (domain: number, start: number | bigint, size: number | bigint, flags = 1): Buffer =>
+  bytes([1, 1], [40, 1], [domain, 4], [0, 2], [start, 8], [size, 8], [0, 4], [flags, 4], [0, 8]);
+const x2apicAffinity = (domain: number, apic: number): Buffer =>
+  bytes([2, 1], [24, 1], [0, 2], [domain, 4], [apic, 4], [1, 4], [0, 4], [0, 4]);
+const srat = (entries: Buffer[], revision = 3): Buffer => table("SRAT", Buffer.concat([bytes([1, 4], [0, 8]), ...entries]), revision);
+
+const nodes = ({ exports: k }: Kernel): number => k["numaNodeCount"]!() as number;
+const nodeOfApic = ({ exports: k }: Kernel, id: number): number => k["numaNodeOfApic"]!(id) as number;
+const nodeOf = ({ exports: k }: Kernel, pa: number | bigint): number => k["numaNodeOf"]!(BigInt(pa)) as number;
+
+test("the MADT's usable processors, each once", async () => {
+  const kernel = await read(madt(lapic(0), lapic(3), lapic(5, 0), x2apic(3), x2apic(300)));
+  const { exports: k } = kernel;
+  const count = new DataView(kernel.memory.buffer).getUint32(kernel.constant("ACPI") + CPU_COUNT, true);
+  expect(Array.from({ length: count }, (_, i) => k["acpiCpuApicId"]!(i))).toEqual([0, 3, 300]);
+});
+
+test("without an SRAT there is one node", async () => {
+  const kernel = await read(madt(lapic(0)));
+  expect([nodes(kernel), nodeOfApic(kernel, 0), nodeOf(kernel, 0x100000)]).toEqual([1, 0, 0]);
+  expect(kernel.exports["numaRunEnd"]!(0n, 1n << 40n)).toBe(1n << 40n);
+});
+
+test("two nodes: processors and memory, whatever the firmware calls them", async () => {
+  const kernel = await read(srat([
+    cpuAffinity(0x1234, 0), x2apicAffinity(7, 300), cpuAffinity(7, 2), cpuAffinity(9, 4, 0),
+    memoryAffinity(0x1234, 0, 0xa0000), memoryAffinity(0x1234, 0x100000, 0xff00000),
+    memoryAffinity(7, 0x10000000, 0x10000000), memoryAffinity(9, 0x20000000, 0x1000, 0),
+  ]));
+  expect(nodes(kernel)).toBe(2);
+  expect([0, 300, 2, 4].map((id) => nodeOfApic(kernel, id))).toEqual([0, 1, 1, 0]);
+  expect([0, 0xfffffff, 0x10000000, 0x1fffffff, 0x20000000].map((pa) => nodeOf(kernel, pa))).toEqual([0, 0, 1, 1, 0]);
+  const runEnd = kernel.exports["numaRunEnd"]!;
+  expect(runEnd(0x200000n, 0x40000000n)).toBe(0x10000000n);
+  expect(runEnd(0x10000000n, 0x18000000n)).toBe(0x18000000n);
+  expect(runEnd(0xb0000n, 0x40000000n)).toBe(0x100000n); // a hole ends where the next range starts
+});
+
+test("a domain has 8 bits in old tables and 32 in new ones", async () => {
+  const entries = [memoryAffinity(0x101, 0, 0x1000), memoryAffinity(1, 0x1000, 0x1000)];
+  expect(nodes(await read(srat(entries, 1)))).toBe(1);
+  expect(nodes(await read(srat(entries, 2)))).toBe(2);
+});
+
+test("a range that is empty or wraps is left out, a table with a bad sum is not read, too many domains are node 0", async () => {
+  expect(nodes(await read(srat([memoryAffinity(5, 0x1000, 0), memoryAffinity(6, 0x1000, (1n << 64n) - 1n)])))).toBe(1);
+  const bad = srat([memoryAffinity(0, 0, 0x1000), memoryAffinity(1, 0x1000, 0x1000)]);
+  bad[60]! ^= 1;
+  expect(nodes(await read(bad))).toBe(1);
+  const many = await read(srat(Array.from({ length: 20 }, (_, i) => memoryAffinity(i, i * 0x1000, 0x1000))));
+  expect([nodes(many), nodeOf(many, 0x7000), nodeOf(many, 0x8000)]).toEqual([8, 7, 0]);
+});
+
+test("mutated tables never break the reader", async () => {
+  const good = [madt(lapic(0), x2apic(1)), srat([cpuAffinity(0, 0), memoryAffinity(0, 0, 0x1000), memoryAffinity(1, 0x1000, 0x1000)])];
+  const kernel = await loadKernel({ ramBytes: 16 * MIB });
+  const mutation = fc.array(fc.tuple(fc.nat(1), fc.oneof(fc.constant(4), fc.integer({ min: 8, max: 120 })), fc.nat(255)), { maxLength: 8 });
+  fc.assert(
+    fc.property(mutation, (changes) => {
+      const tables = good.map((content) => Buffer.from(content));
+      for (const [which, at, value] of changes) tables[which]![Math.min(at, tables[which]!.length - 1)] = value;
+      for (const content of tables) if (content.readUInt32LE(4) <= content.length) checked(content, 9);
+      place(kernel, tables);
+      kernel.exports["acpiInit"]!(BigInt(RSDP));
+      expect(nodes(kernel)).toBeLessThanOrEqual(8);
+    }),
+    { numRuns: 300, seed: 5 },
+  );
+});
