@@ -185,6 +185,10 @@ INTRINSIC(void, fpu_restore)(u32 ptr) {
   if (LIKELY(cpu_options & OPTION_XSAVE)) __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
   else __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
+extern s32 user_fpu_save_native(u64 va);
+extern s32 user_fpu_restore_native(u64 va);
+INTRINSIC(u32, user_fpu_save)(u64 va) { return USER_OK(va, 4096) ? (u32)user_fpu_save_native(va) : (u32)-EFAULT; }
+INTRINSIC(u32, user_fpu_restore)(u64 va) { return USER_OK(va, 4096) ? (u32)user_fpu_restore_native(va) : (u32)-EFAULT; }
 INTRINSIC(void, fpu_reset)(void) {
   u32 mxcsr = 0x1f80;
   __asm__ volatile("fninit; ldmxcsr %0" : : "m"(mxcsr));

@@ -92,6 +92,9 @@
 /** XSAVE(OPT)/FXSAVE to, XRSTOR/FXRSTOR from a 64-byte aligned linear address, whichever the CPU has. */
 @external("x86_64", "fpu_save") export declare function fpuSave(ptr: usize): void;
 @external("x86_64", "fpu_restore") export declare function fpuRestore(ptr: usize): void;
+/** XSAVE to and XRSTOR from a 64-byte aligned area of user memory, on CPUs that have them: 0 or -EFAULT. */
+@external("x86_64", "user_fpu_save") export declare function userFpuSave(va: u64): i32;
+@external("x86_64", "user_fpu_restore") export declare function userFpuRestore(va: u64): i32;
 /** Tells fpuSave, fpuRestore and hwRandom what this CPU has: CpuOption bits. Once, before other CPUs run. */
 @external("x86_64", "cpu_options_set") export declare function cpuOptionsSet(options: u32): void;
 /** FNINIT and a clean MXCSR. */

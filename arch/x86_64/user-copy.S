@@ -130,6 +130,30 @@ user_cmpxchg32_native:
   ret
   ON_FAULT 1b, user_word_fault
 
+/* s32 user_fpu_save_native(u64 va), user_fpu_restore_native(u64 va): XSAVE area in user memory. 0 or -EFAULT, also for contents XRSTOR refuses. */
+  .global user_fpu_save_native, user_fpu_restore_native
+user_fpu_save_native:
+  mov $-1, %eax
+  mov %eax, %edx
+  USER_ACCESS_BEGIN
+1:
+  xsave64 (%rdi)
+  USER_ACCESS_END
+  xor %eax, %eax
+  ret
+  ON_FAULT 1b, user_word_fault
+
+user_fpu_restore_native:
+  mov $-1, %eax
+  mov %eax, %edx
+  USER_ACCESS_BEGIN
+1:
+  xrstor64 (%rdi)
+  USER_ACCESS_END
+  xor %eax, %eax
+  ret
+  ON_FAULT 1b, user_word_fault
+
 user_word_fault:
   USER_ACCESS_END
   mov $-EFAULT, %eax

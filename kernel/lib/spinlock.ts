@@ -61,8 +61,27 @@ export function spinLockAt(address: usize): SpinLock {
 
 /** Takes the lock; the caller holds only locks of lower rank. */
 export function spinLock(lock: SpinLock): void {
-  while (atomic.cmpxchg<u32>(changetype<usize>(lock), 0, 1) != 0) {
+  const isHeld = atomic.cmpxchg<u32>(changetype<usize>(lock), 0, 1);
+  if (isHeld | <u32>spinDebug) spinSlow(lock, isHeld);
+}
+
+/** What spinSlow is called for. */
+const enum SpinEvent {
+  TAKEN = 0,
+  HELD = 1,     // by somebody else: wait, then take it
+  RELEASED = 2, // about to be
+}
+
+/** The rare half of the functions here: waiting, and telling the debug hooks. */
+function spinSlow(lock: SpinLock, event: u32): void {
+  if (event == SpinEvent.RELEASED) {
+    SPIN_HOOKS.released(lock);
+    return;
+  }
+  let isHeld = event == SpinEvent.HELD;
+  while (isHeld) {
     do spinRelax(); while (atomic.load<u32>(changetype<usize>(lock)) != 0); // look without taking the cache line
+    isHeld = atomic.cmpxchg<u32>(changetype<usize>(lock), 0, 1) != 0;
   }
   if (spinDebug) SPIN_HOOKS.acquired(lock);
 }
@@ -70,13 +89,13 @@ export function spinLock(lock: SpinLock): void {
 /** Takes the lock when it is free; false when somebody holds it. */
 export function spinTryLock(lock: SpinLock): bool {
   if (atomic.cmpxchg<u32>(changetype<usize>(lock), 0, 1) != 0) return false;
-  if (spinDebug) SPIN_HOOKS.acquired(lock);
+  if (spinDebug) spinSlow(lock, SpinEvent.TAKEN);
   return true;
 }
 
 /** Frees the lock for whoever comes first. */
 export function spinUnlock(lock: SpinLock): void {
-  if (spinDebug) SPIN_HOOKS.released(lock);
+  if (spinDebug) spinSlow(lock, SpinEvent.RELEASED);
   atomic.store<u32>(changetype<usize>(lock), 0);
 }
 

@@ -58,7 +58,7 @@ export function rewriteWasm2c(text: string): Rewritten {
   const intrinsics = new Set<string>();
   const bodies = functions.map((fn) => rewriteBody(fn, naming, glue, intrinsics));
   const code = [
-    ...functions.map((fn) => `${signatureOf(fn, naming)};`),
+    ...functions.map((fn) => `${attributesOf(fn, naming)}${signatureOf(fn, naming)};`),
     "",
     ...glue.globals.map((global) => `static ${global.type} ${global.name} = ${global.value};`),
     "",
@@ -316,6 +316,11 @@ function parseFunction(item: string): ParsedFunction {
 
 function signatureOf(fn: ParsedFunction, naming: Naming): string {
   return `static ${fn.result} ${cNameOf(naming, fn.mangled)}(${fn.parameters === "" ? "void" : fn.parameters})`;
+}
+
+/** A function called …Slow is the rare half of a common one: kept out of line, and out of the way of the common path. */
+function attributesOf(fn: ParsedFunction, naming: Naming): string {
+  return cNameOf(naming, fn.mangled).endsWith("Slow") ? "__attribute__((noinline, cold)) " : "";
 }
 
 const CALL = /\bw2c_kernel_(\w+)\(instance(?:, )?/g;

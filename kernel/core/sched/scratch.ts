@@ -24,5 +24,6 @@ export function scratchPush(size: u32): usize {
 
 /** Gives back the latest scratchPush(size). */
 export function scratchPop(size: u32): void {
-  currentTask().scratchUsed -= (size + 7) & ~7;
+  const task = currentTask();
+  task.scratchUsed -= (size + 7) & ~7;
 }

@@ -65,11 +65,16 @@ function mutexTakeQueued(mutex: Mutex): bool {
 
 /** Takes the mutex; sleeps, deaf to signals, while another task has it. */
 export function mutexLock(mutex: Mutex): void {
-  if (mutexTryLock(mutex)) return;
-  mutexLockSlow(mutex);
+  if (!mutexTakeFree(mutex)) mutexLockSlow(mutex);
+}
+
+/** The common case: free, and nobody queues. */
+function mutexTakeFree(mutex: Mutex): bool {
+  return atomic.cmpxchg<u32>(changetype<usize>(mutex), 0, selfAddress()) == 0;
 }
 
 function mutexLockSlow(mutex: Mutex): void {
+  if (mutexTryLock(mutex)) return;
   assert(mutexOwner(mutex) != selfAddress()); // not recursive
   if (mutexSpin(mutex) || mutexEnqueue(mutex)) return;
   do schedule(); while (!mutexClaim(mutex));
@@ -135,9 +140,18 @@ function mutexEnqueue(mutex: Mutex): bool {
 
 /** Gives the mutex up; the running task owns it. */
 export function mutexUnlock(mutex: Mutex): void {
+  if (!mutexFreeUnwanted(mutex)) mutexUnlockSlow(mutex);
+}
+
+/** The common case: nobody queues. */
+function mutexFreeUnwanted(mutex: Mutex): bool {
   const self = selfAddress();
-  if (atomic.cmpxchg<u32>(changetype<usize>(mutex), self, 0) == self) return;
-  assert(mutexOwner(mutex) == self); // only the owner unlocks
+  return atomic.cmpxchg<u32>(changetype<usize>(mutex), self, 0) == self;
+}
+
+/** Others queue: the first of them is woken. */
+function mutexUnlockSlow(mutex: Mutex): void {
+  assert(mutexOwner(mutex) == selfAddress()); // only the owner unlocks
   spinLock(lockOf(mutex));
   const first = waitersOf(mutex).next;
   const entry = waitEntryAt(changetype<usize>(first));
@@ -160,9 +174,9 @@ export function mutexIsMine(mutex: Mutex): bool {
 /** waitSleep of wait-queue.ts for a condition that a Mutex guards. */
 export function waitSleepMutex(wq: WaitQueue, mutex: Mutex, deadlineNs: u64): i32 {
   waitBegin(wq);
-  mutexUnlock(mutex); // wakes only others: the task's own entry stays where it is
+  if (!mutexFreeUnwanted(mutex)) mutexUnlockSlow(mutex); // wakes only others: the task's own entry stays where it is
   const result = waitCommit(wq, deadlineNs);
-  mutexLock(mutex);
+  if (!mutexTakeFree(mutex)) mutexLockSlow(mutex);
   return result;
 }
 

@@ -30,6 +30,9 @@ const RESTARTNOINTR: u64 = <u64>-513;
 const RESTARTNOHAND: u64 = <u64>-514;
 const RESTART_BLOCK: u64 = <u64>-516;
 
+/** Scratch of one delivery: the SigInfo, and a copy of the SigAction. */
+const DELIVERY_BYTES: u32 = offsetof<SigInfo>() + offsetof<SigAction>();
+
 /** What deliver.ts asks of modules that come after it: set by wait.ts. */
 @final @unmanaged
 export class DeliverHooks {
@@ -42,7 +45,7 @@ export function signalDeliver(frame: TrapFrame): void {
   const task = currentTask();
   const process = taskProcess(task);
   taskWorkClear(task, TaskWork.SIGNAL | TaskWork.STOP);
-  const info = scratchPush(offsetof<SigInfo>());
+  const info = scratchPush(DELIVERY_BYTES);
   let handled = false;
   while (!handled) {
     if (process.isGroupExiting) processExit(process.groupExitCode);
@@ -55,7 +58,7 @@ export function signalDeliver(frame: TrapFrame): void {
     if (sig == 0) break;
     handled = signalAct(process, task, frame, sig, changetype<SigInfo>(info)); // SAFETY: scratch of that size
   }
-  scratchPop(offsetof<SigInfo>());
+  scratchPop(DELIVERY_BYTES);
   if (!handled) restartWithoutHandler(task, frame);
   if (task.flags & TaskFlag.RESTORE_SIGMASK) {
     task.flags &= ~TaskFlag.RESTORE_SIGMASK;
@@ -100,7 +103,8 @@ function signalAct(process: Process, task: Task, frame: TrapFrame, sig: u32, inf
     defaultAct(process, sig);
     return false;
   }
-  handlerStart(hand, task, frame, sig, info);
+  // SAFETY: signalDeliver reserved DELIVERY_BYTES at `info`
+  handlerStart(hand, task, frame, sig, info, changetype<SigAction>(changetype<usize>(info) + offsetof<SigInfo>()));
   return true;
 }
 
@@ -116,12 +120,11 @@ function defaultAct(process: Process, sig: u32): void {
   processExit(sig); // the wait status of a death by signal is its number
 }
 
-function handlerStart(hand: SigHand, task: Task, frame: TrapFrame, sig: u32, info: SigInfo): void {
-  const copy = scratchPush(offsetof<SigAction>());
-  const action = changetype<SigAction>(copy); // SAFETY: scratch of that size
+/** Another thread may change the action: `action` is room for a copy of it. */
+function handlerStart(hand: SigHand, task: Task, frame: TrapFrame, sig: u32, info: SigInfo, action: SigAction): void {
   const lock = sigHandLockOf(hand);
   spinLock(lock);
-  memory.copy(copy, changetype<usize>(sigActionOf(hand, sig)), offsetof<SigAction>());
+  memory.copy(changetype<usize>(action), changetype<usize>(sigActionOf(hand, sig)), offsetof<SigAction>());
   if (action.flags & SigActionFlag.RESETHAND) sigActionOf(hand, sig).handler = SIG_DFL;
   spinUnlock(lock);
 
@@ -132,7 +135,6 @@ function handlerStart(hand: SigHand, task: Task, frame: TrapFrame, sig: u32, inf
     if ((action.flags & SigActionFlag.NODEFER) == 0) mask |= sigBit(sig);
     task.sigMask = mask & ~SIG_UNBLOCKABLE;
   } else frameFailed(hand, sig);
-  scratchPop(offsetof<SigAction>());
 }
 
 /** The stack cannot take the frame: SIGSEGV, which kills when it is SIGSEGV's own handler that had no room. */

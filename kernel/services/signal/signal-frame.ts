@@ -10,7 +10,8 @@
  * Spec        Linux arch/x86/include/uapi/asm/sigcontext.h, asm-generic/ucontext.h, System V ABI 3.2.2 (red zone)
  */
 import {
-  fpuAreaBytes, fpuAreaInit, fpuFeatureMask, Rflag, TrapFrame, userCopyIn, userCopyOut, userStore32,
+  fpuAreaBytes, fpuAreaInit, fpuFeatureMask, Rflag, TrapFrame, userCopyIn, userCopyOut, userFpuRestore, userFpuSave,
+  userStore32,
 } from "../../../arch/current";
 import { SigInfo, SIGINFO_BYTES, SigActionFlag } from "../../abi/signal";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
@@ -80,6 +81,10 @@ const FP_XSTATE_MAGIC2: u32 = 0x46505845;
 const SW_RESERVED: u32 = 464; // software-reserved bytes of the legacy area
 const LEGACY_BYTES: u32 = 512;
 const XSTATE_HEADER_BYTES: u32 = 64;
+/** Software-reserved bytes and XSAVE header, in the order of the frame. */
+const MARKER_BYTES: u32 = LEGACY_BYTES - SW_RESERVED + XSTATE_HEADER_BYTES;
+const XSTATE_MARKERS: usize = memory.data(LEGACY_BYTES - SW_RESERVED + XSTATE_HEADER_BYTES, 8);
+const SW_CHECKED_BYTES: u32 = 24; // magic, sizes, features
 const MXCSR_OFFSET: u32 = 24;
 const MXCSR_MASK: u32 = 0xffff;
 
@@ -183,21 +188,28 @@ function headFill(user: UserSigFrame, task: Task, frame: TrapFrame, savedMask: u
   user.sigmask = savedMask;
 }
 
-/** Writes the FPU state with the markers that tell user space it is an XSAVE image. */
+/** Writes the FPU state, straight from the registers where XSAVE can. */
 function fpStateOut(task: Task, fpVa: u64, stateBytes: u32, hasXstate: bool): bool {
+  if (hasXstate) return xstateOut(fpVa, stateBytes);
   fpuFlush(task);
   const area: usize = task.fpuArea;
-  if (load<u32>(area + SW_RESERVED) != FP_XSTATE_MAGIC1 || load<u32>(area + SW_RESERVED, 16) != stateBytes) { // once: XSAVE leaves these bytes alone
-    memory.fill(area + SW_RESERVED, 0, LEGACY_BYTES - SW_RESERVED);
-    if (hasXstate) {
-      store<u32>(area + SW_RESERVED, FP_XSTATE_MAGIC1);
-      store<u32>(area + SW_RESERVED, stateBytes + 4, 4);
-      store<u64>(area + SW_RESERVED, fpuFeatureMask(), 8);
-      store<u32>(area + SW_RESERVED, stateBytes, 16);
-    }
-  }
-  if (userCopyOut(fpVa, area, stateBytes) != 0) return false;
-  return !hasXstate || userStore32(fpVa + stateBytes, FP_XSTATE_MAGIC2) == 0;
+  memory.fill(area + SW_RESERVED, 0, LEGACY_BYTES - SW_RESERVED);
+  return userCopyOut(fpVa, area, LEGACY_BYTES) == 0;
+}
+
+/** An XSAVE image between the markers that tell user space so. XSAVE leaves the first ones and most of the header alone. */
+function xstateOut(fpVa: u64, stateBytes: u32): bool {
+  if (load<u32>(XSTATE_MARKERS) == 0) xstateMarkersFill(stateBytes);
+  return userCopyOut(fpVa + SW_RESERVED, XSTATE_MARKERS, MARKER_BYTES) == 0 && userFpuSave(fpVa) == 0 &&
+    userStore32(fpVa + stateBytes, FP_XSTATE_MAGIC2) == 0;
+}
+
+/** The same for every frame; CPUs that do this at once write the same. */
+function xstateMarkersFill(stateBytes: u32): void {
+  store<u32>(XSTATE_MARKERS, stateBytes + 4, 4);
+  store<u64>(XSTATE_MARKERS, fpuFeatureMask(), 8);
+  store<u32>(XSTATE_MARKERS, stateBytes, 16);
+  store<u32>(XSTATE_MARKERS, FP_XSTATE_MAGIC1);
 }
 
 /** Undoes signalFrameBuild for the frame the handler's restorer left: false when the frame cannot be believed. */
@@ -259,11 +271,14 @@ function fpStateIn(task: Task, fpVa: u64): bool {
     return true;
   }
   const stateBytes = fpuAreaBytes();
+  if (stateBytes > LEGACY_BYTES && xstateIsMarked(fpVa, stateBytes)) {
+    return userFpuRestore(fpVa) == 0 || fpStateBroken(task);
+  }
   let isRead = true;
   let switches: u64 = 0;
   do { // a page fault may switch tasks, which saves the registers over what was read so far: once more then
     switches = task.voluntarySwitches + task.involuntarySwitches;
-    isRead = fpStateRead(area, fpVa, stateBytes);
+    isRead = legacyStateIn(area, fpVa, stateBytes);
   } while (isRead && switches != task.voluntarySwitches + task.involuntarySwitches);
   if (!isRead) return fpStateBroken(task);
   fpStateSanitize(area, stateBytes);
@@ -271,12 +286,18 @@ function fpStateIn(task: Task, fpVa: u64): bool {
   return true;
 }
 
-/** The legacy half, then the rest if the frame has it and the sizes agree. */
-function fpStateRead(area: usize, fpVa: u64, stateBytes: u32): bool {
+/** The frame has an XSAVE image of the size that this kernel makes. */
+function xstateIsMarked(fpVa: u64, stateBytes: u32): bool {
+  const words = scratchPush(SW_CHECKED_BYTES);
+  const isRead = userCopyIn(words, fpVa + SW_RESERVED, SW_CHECKED_BYTES) == 0;
+  const isMarked = isRead && load<u32>(words) == FP_XSTATE_MAGIC1 && load<u32>(words, 16) == stateBytes;
+  scratchPop(SW_CHECKED_BYTES);
+  return isMarked;
+}
+
+/** A frame without the extended half: that half takes its initial state. */
+function legacyStateIn(area: usize, fpVa: u64, stateBytes: u32): bool {
   if (userCopyIn(area, fpVa, LEGACY_BYTES) != 0) return false;
-  const isExtended = stateBytes > LEGACY_BYTES && load<u32>(area + SW_RESERVED) == FP_XSTATE_MAGIC1 &&
-    load<u32>(area + SW_RESERVED, 16) == stateBytes;
-  if (isExtended) return userCopyIn(area + LEGACY_BYTES, fpVa + LEGACY_BYTES, stateBytes - LEGACY_BYTES) == 0;
   if (stateBytes > LEGACY_BYTES) {
     memory.fill(area + LEGACY_BYTES, 0, stateBytes - LEGACY_BYTES);
     store<u64>(area + LEGACY_BYTES, 3); // x87 and SSE come from the legacy area

@@ -45,7 +45,8 @@ export function sysKill(pid: i32, sig: i32): i64 {
 }
 
 function killOne(pid: u32, sig: u32, info: usize): i64 {
-  const target = processFindLocked(pid);
+  const self = currentProcess();
+  const target = pid == self.pid ? self : processFindLocked(pid);
   if (!target) return -Errno.SRCH;
   if (!maySend(currentCred(), target, sig)) return -Errno.PERM;
   return sig == 0 ? 0 : signalSendProcessLocked(target, sig, info);

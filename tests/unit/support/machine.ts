@@ -396,7 +396,7 @@ export class Machine {
       write_cr4: (value: bigint) => void (this.cr4 = BigInt.asUintN(64, value)),
       invlpg: (va: bigint) => void this.invalidated.push(BigInt.asUintN(64, va)),
       lgdt: nothing, lidt: nothing, ltr: nothing, xsetbv: nothing, mfence: nothing,
-      fpu_save: nothing, fpu_restore: nothing, fpu_reset: nothing,
+      fpu_save: nothing, fpu_restore: nothing, fpu_reset: nothing, user_fpu_save: () => 0, user_fpu_restore: () => 0,
       pause: () => this.pause(),
       idle_wait: () => this.idle(),
       irq_window: nothing,
