@@ -33,11 +33,15 @@ done
 if [ "$(id -u)" = 0 ]; then as_root=; else as_root=sudo; fi
 
 if [ -n "$missing" ]; then
-  echo "deps: installing with apt:$missing"
   if [ -n "$as_root" ] && ! command -v sudo >/dev/null; then
-    echo "deps: run this as root, or install sudo" >&2
+    {
+      echo "deps: packages are missing, this user may not install them, and there is no sudo. As root, once:"
+      echo "    apt-get update && apt-get install -y --no-install-recommends$missing"
+      echo "then the same make again as this user."
+    } >&2
     exit 1
   fi
+  echo "deps: installing with apt:$missing"
   $as_root apt-get update -q
   # shellcheck disable=SC2086  # a list of words
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing

@@ -1,12 +1,13 @@
 /**
- * `make usb DEV=/dev/sdX`: writes the ISO to a USB stick.
+ * `make usb DEV=/dev/sdX`: writes the ISO (or the image named after the device) to a USB stick.
  *
  * Refuses a disk that is mounted anywhere or not removable, unless FORCE=1.
  */
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 
-interface BlockDevice {
+export interface BlockDevice {
   readonly name: string;
   readonly type: string;
   readonly rm: boolean;
@@ -31,28 +32,38 @@ function mountsOf(device: BlockDevice): string[] {
   return [...own, ...(device.children ?? []).flatMap(mountsOf)];
 }
 
-function look(path: string): BlockDevice {
+/** What lsblk knows about `path`; null when that is no block device. */
+function look(path: string): BlockDevice | null {
   const columns = "NAME,TYPE,RM,HOTPLUG,MOUNTPOINTS";
-  const listing = execFileSync("lsblk", ["--json", "-o", columns, path], { encoding: "utf8" });
-  const { blockdevices } = JSON.parse(listing) as { blockdevices: BlockDevice[] };
-  if (!blockdevices[0]) throw new Error(`usb: ${path} is no block device`);
-  return blockdevices[0];
+  const { status, stdout } = spawnSync("lsblk", ["--json", "-o", columns, path], { encoding: "utf8" });
+  if (status !== 0) return null;
+  const { blockdevices } = JSON.parse(stdout) as { blockdevices: BlockDevice[] };
+  return blockdevices[0] ?? null;
 }
 
-function main(path: string | undefined): number {
+function main(path: string | undefined, image: string): number {
   if (!path) {
     console.error("usb: say which disk: make usb DEV=/dev/sdX");
     return 2;
   }
-  const objection = objectionTo(look(path));
+  if (!existsSync(image)) {
+    console.error(`usb: there is no ${image}: make iso`);
+    return 2;
+  }
+  const device = look(path);
+  if (!device) {
+    console.error(`usb: ${path} is no block device`);
+    return 2;
+  }
+  const objection = objectionTo(device);
   if (objection && !process.env["FORCE"]) {
     console.error(`usb: ${path} ${objection}; FORCE=1 overrides`);
     return 1;
   }
-  console.log(`usb: writing ${ISO} to ${path}`);
-  const dd = ["dd", `if=${ISO}`, `of=${path}`, "bs=4M", "conv=fsync", "oflag=direct", "status=progress"];
+  console.log(`usb: writing ${image} to ${path}`);
+  const dd = ["dd", `if=${image}`, `of=${path}`, "bs=4M", "conv=fsync", "oflag=direct", "status=progress"];
   const [command, ...args] = process.getuid?.() === 0 ? dd : ["sudo", ...dd];
   return spawnSync(command!, args, { stdio: "inherit" }).status ?? 1;
 }
 
-if (process.argv[1]?.endsWith("usb.ts")) process.exitCode = main(process.argv[2]);
+if (process.argv[1]?.endsWith("usb.ts")) process.exitCode = main(process.argv[2], process.argv[3] ?? ISO);

@@ -45,7 +45,7 @@ function place(kernel: Kernel, tables: Buffer[]): void {
   const rsdp = Buffer.concat([Buffer.from("RSD PTR \0\0\0\0\0\0\0\x02", "latin1"), bytes([0, 4], [36, 4], [XSDT, 8], [0, 4])]);
   const first = checked(rsdp.subarray(0, 20), 8);
   put(RSDP, Buffer.concat([first, rsdp.subarray(20)]));
-  put(XSDT, table("XSDT", bytes(...tables.map((_, i) => [TABLES + i * TABLE_SPACING, 8] as const))));
+  put(XSDT, table("XSDT", bytes(...tables.map((_, i) => [TABLES + i * TABLE_SPACING, 8] as [number, 8]))));
   tables.forEach((content, i) => put(TABLES + i * TABLE_SPACING, content));
 }
 
