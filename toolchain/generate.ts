@@ -2,8 +2,9 @@
  * Everything that is generated from the system call contract (kernel/abi/syscalls.ts).
  *
  *   kernel/services/syscall-dispatch.gen.ts   number -> handler, arguments cast to the handler's own types
+ *   kernel/services/native-dispatch.gen.ts    the same for the native calls (kernel/abi/native.ts, handlers nativeXxx)
  *   kernel/services/syscall-names.gen.ts      number -> name and argument kinds, for the tracer
- *   docs/syscalls.md                          the table for people
+ *   docs/syscalls.md, docs/native-calls.md    the tables for people
  *   docs/locking.md                           its table of ranks (locking.ts)
  *
  * The handler of row `rt_sigaction` is the function `sysRtSigaction` that some file of the kernel exports. A row
@@ -12,6 +13,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import ts from "typescript";
+import { NATIVE_BASE, NATIVE_CALLS } from "../kernel/abi/native.ts";
 import { SYSCALLS, type SyscallRow } from "../kernel/abi/syscalls.ts";
 import { filesUnder } from "./cache.ts";
 import { LOCKING_DOCS, lockingDocs } from "./locking.ts";
@@ -29,7 +31,9 @@ export interface Handler {
 
 const DISPATCH = "kernel/services/syscall-dispatch.gen.ts";
 const NAMES = "kernel/services/syscall-names.gen.ts";
+const NATIVE_DISPATCH = "kernel/services/native-dispatch.gen.ts";
 const DOCS = "docs/syscalls.md";
+const NATIVE_DOCS = "docs/native-calls.md";
 const HEAD = "Generated from kernel/abi/syscalls.ts by toolchain/generate.ts; do not edit.";
 const REGISTERS = 6;
 const GROUP_SHIFT = 6;
@@ -40,9 +44,11 @@ export function generate(): Map<string, string> {
   const handlers = findHandlers();
   const rows = [...SYSCALLS].sort((a, b) => a.nr - b.nr);
   return new Map([
-    [DISPATCH, dispatcher(rows, handlers)],
+    [DISPATCH, dispatcher(rows, handlers, LINUX_TABLE)],
+    [NATIVE_DISPATCH, dispatcher(NATIVE_CALLS, handlers, NATIVE_TABLE)],
     [NAMES, nameTable(rows)],
     [DOCS, documentation(rows, handlers)],
+    [NATIVE_DOCS, nativeDocumentation(handlers)],
     [LOCKING_DOCS, lockingDocs()],
   ]);
 }
@@ -68,8 +74,8 @@ export function generatedCheck(): void {
 }
 
 /** "rt_sigaction" -> "sysRtSigaction". */
-export function handlerName(row: string): string {
-  return `sys${row.split("_").map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("")}`;
+export function handlerName(row: string, prefix = "sys"): string {
+  return `${prefix}${row.split("_").map((part) => part.charAt(0).toUpperCase() + part.slice(1)).join("")}`;
 }
 
 // ---- Handlers ----
@@ -78,7 +84,7 @@ function findHandlers(): Map<string, Handler> {
   const handlers = new Map<string, Handler>();
   for (const path of filesUnder(join(ROOT, "kernel"), ".ts")) {
     const text = readFileSync(path, "utf8");
-    if (path.endsWith(".gen.ts") || !/^export function sys[A-Z]/m.test(text)) continue;
+    if (path.endsWith(".gen.ts") || !/^export function (?:sys|native)[A-Z]/m.test(text)) continue;
     for (const handler of handlersOf(relative(ROOT, path), text)) {
       const other = handlers.get(handler.name);
       if (other) throw new BuildError(messages.duplicateHandler(handler.name, other.file, handler.file));
@@ -88,13 +94,13 @@ function findHandlers(): Map<string, Handler> {
   return handlers;
 }
 
-/** Exported functions sysXxx of one source. */
+/** Exported functions sysXxx and nativeXxx of one source. */
 export function handlersOf(file: string, text: string): Handler[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, false);
   return source.statements.filter(ts.isFunctionDeclaration).flatMap((fn) => {
     const name = fn.name?.text ?? "";
     const exported = fn.modifiers?.some((modifier) => modifier.kind === ts.SyntaxKind.ExportKeyword) ?? false;
-    if (!exported || !/^sys[A-Z]/.test(name)) return [];
+    if (!exported || !/^(?:sys|native)[A-Z]/.test(name)) return [];
     const parameters = fn.parameters.map((parameter) => parameter.type?.getText(source) ?? "");
     return [{ name, file, parameters, result: fn.type?.getText(source) ?? "void" }];
   });
@@ -112,50 +118,81 @@ const CASTS: Readonly<Record<string, (register: string) => string>> = {
 const ARGUMENT_REGISTERS = ["rdi", "rsi", "rdx", "r10", "r8", "r9"] as const;
 const RESULTS = new Set(["i64", "i32", "void"]);
 
-function dispatcher(rows: readonly SyscallRow[], handlers: Map<string, Handler>): string {
-  const answered = rows.filter((row) => handlers.has(handlerName(row.name)));
+/** One table of calls. */
+interface CallTable {
+  title: string;
+  file: string;
+  source: string;
+  /** Number of the first entry. */
+  base: number;
+  /** Of handlers' names, and of the generated functions. */
+  prefix: "sys" | "native";
+  dispatch: string;
+  init: string;
+  /** What a number beyond the table is answered with. */
+  beyond: string;
+  imports: readonly string[];
+}
+const LINUX_TABLE: CallTable = {
+  title: "System call number -> handler.", file: DISPATCH, source: "kernel/abi/syscalls.ts", base: 0, prefix: "sys",
+  dispatch: "syscallDispatch", init: "syscallTableInit",
+  beyond: `nr >= ${NATIVE_BASE} ? nativeDispatch(nr, frame) : -ENOSYS`,
+  imports: ['import { nativeDispatch } from "./native-dispatch.gen";'],
+};
+const NATIVE_TABLE: CallTable = {
+  title: "Native call number -> handler.", file: NATIVE_DISPATCH, source: "kernel/abi/native.ts", base: NATIVE_BASE, prefix: "native",
+  dispatch: "nativeDispatch", init: "nativeTableInit", beyond: "-ENOSYS", imports: [],
+};
+
+function dispatcher(rows: readonly SyscallRow[], handlers: Map<string, Handler>, table: CallTable): string {
+  const nameOf = (row: SyscallRow): string => handlerName(row.name, table.prefix);
+  const answered = rows.filter((row) => handlers.has(nameOf(row)));
   const imports = new Map<string, Set<string>>();
   for (const row of answered) {
-    const handler = handlers.get(handlerName(row.name)) as Handler;
+    const handler = handlers.get(nameOf(row)) as Handler;
     const names = imports.get(handler.file) ?? new Set();
     imports.set(handler.file, names.add(handler.name));
   }
   const importLines = [...imports].sort(([a], [b]) => (a < b ? -1 : 1)).map(([file, names]) => {
-    const path = relative(dirname(DISPATCH), file).replace(/\.ts$/, "");
+    const path = relative(dirname(table.file), file).replace(/\.ts$/, "");
     const list = [...names].sort().map((name) => `\n  ${name},`).join("");
     return `import {${list}\n} from "${path.startsWith(".") ? path : `./${path}`}";`;
   });
-  const callCount = Math.max(...answered.map((row) => row.nr)) + 1;
+  const callCount = Math.max(...answered.map((row) => row.nr - table.base), -1) + 1;
+  const set = table.prefix === "sys" ? "callSet" : "nativeSet";
+  const none = table.prefix === "sys" ? "callNone" : "nativeNone";
+  const at = table.base === 0 ? "nr" : `(nr - ${table.base})`;
   return [
-    `/** System call number -> handler. ${HEAD} */`,
+    `/** ${table.title} Generated from ${table.source} by toolchain/generate.ts; do not edit. */`,
     `import { TrapFrame } from "../../arch/current";`,
+    ...table.imports,
     ...importLines,
     "",
     "const ENOSYS: i64 = 38;",
     "",
     `/** One more than the highest number answered. */`,
-    `const CALLS: u32 = ${callCount};`,
+    `const CALLS: u32 = ${table.base + callCount};`,
     "/** Table indices of the functions below, by number. */",
     `const TABLE: usize = memory.data(${callCount * WORD_BYTES}, ${WORD_BYTES});`,
     "",
     "/** Calls the handler of `nr` with its arguments from `frame`; its result, or -ENOSYS when nothing answers the number. */",
-    "export function syscallDispatch(nr: u64, frame: TrapFrame): i64 {",
-    "  if (nr >= CALLS) return -ENOSYS;",
-    `  return call_indirect<i64>(load<u32>(TABLE + (<usize>nr << 2)), frame);`,
+    `export function ${table.dispatch}(nr: u64, frame: TrapFrame): i64 {`,
+    `  if (nr >= CALLS) return ${table.beyond};`,
+    `  return call_indirect<i64>(load<u32>(TABLE + (<usize>${at} << 2)), frame);`,
     "}",
     "",
     "/** SAFETY: a function reference is the address of a word with its table index. */",
-    "function callSet(nr: u32, call: (frame: TrapFrame) => i64): void {",
-    "  store<u32>(TABLE + (<usize>nr << 2), load<u32>(changetype<usize>(call)));",
+    `function ${set}(index: u32, call: (frame: TrapFrame) => i64): void {`,
+    "  store<u32>(TABLE + (<usize>index << 2), load<u32>(changetype<usize>(call)));",
     "}",
     "",
-    "function callNone(frame: TrapFrame): i64 { return -ENOSYS; }",
-    ...answered.map((row) => callLine(row, handlers.get(handlerName(row.name)) as Handler)),
+    `function ${none}(frame: TrapFrame): i64 { return -ENOSYS; }`,
+    ...answered.map((row) => callLine(row, handlers.get(nameOf(row)) as Handler)),
     "",
     "/** Fills the table; before the first program runs. */",
-    "export function syscallTableInit(): void {",
-    "  for (let nr: u32 = 0; nr < CALLS; nr++) callSet(nr, callNone);",
-    ...answered.map((row) => `  callSet(${row.nr}, call${row.nr});`),
+    `export function ${table.init}(): void {`,
+    `  for (let index: u32 = 0; index < CALLS - ${table.base}; index++) ${set}(index, ${none});`,
+    ...answered.map((row) => `  ${set}(${row.nr - table.base}, call${row.nr});`),
     "}",
     "",
   ].join("\n");
@@ -260,6 +297,26 @@ function stringSwitch(
 }
 
 // ---- Documentation ----
+
+function nativeDocumentation(handlers: Map<string, Handler>): string {
+  const lines = NATIVE_CALLS.map((row) => {
+    const handler = handlers.get(handlerName(row.name, "native"));
+    const where = handler ? `[${handler.file}](../${handler.file})` : "ENOSYS";
+    return `| 0x${row.nr.toString(16)} | ${row.name} | \`${row.args}\` | ${row.blocks ? "yes" : ""} | ${where} |`;
+  });
+  return [
+    "# Native calls",
+    "",
+    "<!-- Generated from kernel/abi/native.ts by toolchain/generate.ts; do not edit. -->",
+    "",
+    "What servers ask of the kernel beside Linux's calls; what each does stands in kernel/abi/native.ts.",
+    "",
+    "| nr | name | arguments | may block | handler |",
+    "|---:|------|-----------|-----------|---------|",
+    ...lines,
+    "",
+  ].join("\n");
+}
 
 function documentation(rows: readonly SyscallRow[], handlers: Map<string, Handler>): string {
   const answered = rows.filter((row) => handlers.has(handlerName(row.name))).length;

@@ -12,6 +12,7 @@ export const enum Rank {
   PROCESS_TREE = 20, // pid table, parents and children, process groups, sessions
   SIGNAL = 24,       // pending signals and handlers of one process
   FD_TABLE = 28,
+  CAP = 30,          // every capability space and the derivation tree
   DENTRY = 32,
   INODE = 34,
   MAPPING = 36,      // page-cache tree of one inode
@@ -21,6 +22,8 @@ export const enum Rank {
   MM_LIST = 48,      // list of address spaces
   VMA = 50,
   PAGE_TABLE = 52,
+  NOTIFICATION = 54,
+  ENDPOINT = 56,
   WAIT_QUEUE = 60,
   TIMER = 64,        // per-CPU timer queue
   TASK = 66,         // task list

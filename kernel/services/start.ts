@@ -9,6 +9,8 @@ import { NS_PER_SEC, clockSetReal } from "../core/time/clock";
 import { LogLevel, logBegin, logEnd, logInfo, logInt, logStr } from "../lib/log";
 import { driversInit } from "./driver/driver-init";
 import { unixSocketsInit } from "./net/unix/socket-file";
+import { nativeTableInit } from "./native-dispatch.gen";
+import { nativeInit } from "./native/native-init";
 import { processInit, processSpawnInit } from "./process/init";
 import { robustListsInit } from "./process/robust-list";
 import { timersInit } from "./process/sys-timer";
@@ -24,6 +26,8 @@ import { initramfsUnpack, vfsInit, vfsMkdir, vfsMknod } from "./vfs/vfs";
 /** The body of the first kernel thread. */
 export function servicesStart(arg: u32): void {
   syscallTableInit();
+  nativeTableInit();
+  nativeInit();
   processInit();
   futexInit();
   robustListsInit();

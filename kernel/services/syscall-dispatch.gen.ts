@@ -1,5 +1,6 @@
 /** System call number -> handler. Generated from kernel/abi/syscalls.ts by toolchain/generate.ts; do not edit. */
 import { TrapFrame } from "../../arch/current";
+import { nativeDispatch } from "./native-dispatch.gen";
 import {
   sysRecvfrom,
   sysRecvmsg,
@@ -336,13 +337,13 @@ const TABLE: usize = memory.data(1768, 4);
 
 /** Calls the handler of `nr` with its arguments from `frame`; its result, or -ENOSYS when nothing answers the number. */
 export function syscallDispatch(nr: u64, frame: TrapFrame): i64 {
-  if (nr >= CALLS) return -ENOSYS;
+  if (nr >= CALLS) return nr >= 4096 ? nativeDispatch(nr, frame) : -ENOSYS;
   return call_indirect<i64>(load<u32>(TABLE + (<usize>nr << 2)), frame);
 }
 
 /** SAFETY: a function reference is the address of a word with its table index. */
-function callSet(nr: u32, call: (frame: TrapFrame) => i64): void {
-  store<u32>(TABLE + (<usize>nr << 2), load<u32>(changetype<usize>(call)));
+function callSet(index: u32, call: (frame: TrapFrame) => i64): void {
+  store<u32>(TABLE + (<usize>index << 2), load<u32>(changetype<usize>(call)));
 }
 
 function callNone(frame: TrapFrame): i64 { return -ENOSYS; }
@@ -595,7 +596,7 @@ function call441(frame: TrapFrame): i64 { return sysEpollPwait2(<i32>frame.rdi, 
 
 /** Fills the table; before the first program runs. */
 export function syscallTableInit(): void {
-  for (let nr: u32 = 0; nr < CALLS; nr++) callSet(nr, callNone);
+  for (let index: u32 = 0; index < CALLS - 0; index++) callSet(index, callNone);
   callSet(0, call0);
   callSet(1, call1);
   callSet(2, call2);

@@ -8,9 +8,11 @@
  * Locking     none held on entry and exit.
  */
 import { trapFrameOf, TrapFrame } from "../../arch/current";
+import { Errno } from "../abi/errno";
 import { currentTask } from "../core/sched/cpu";
 import { schedule } from "../core/sched/sched";
 import { Task, TaskWork, taskWorkClear, taskWorkSet } from "../core/sched/task";
+import { confinedMay } from "./native/confine";
 import { threadExit } from "./process/exit";
 import { signalDeliver } from "./signal/deliver";
 import { syscallDispatch } from "./syscall-dispatch.gen";
@@ -23,13 +25,14 @@ const RESTART_LOWEST: i64 = 516;
 /** Why syscallHandle wants syscallFinish, beside the bits of Task.work. */
 const enum Finish {
   RESTART = 0x40000000, // the result asks for a restart, even without a signal
-  TRACED = 0x80000000,  // the call has not been made: the tracer goes first
+  TRACED = 0x80000000,  // the call has not been made: the tracer or the confinement goes first
 }
 
 /** Called by entry.S: 0 allows SYSRET at once, anything else goes to syscallFinish. */
 export function syscallHandle(framePtr: usize): u32 {
   const frame = trapFrameOf(framePtr);
-  if (atomic.load<u32>(changetype<usize>(currentTask())) & TaskWork.TRACE) return Finish.TRACED;
+  const work = atomic.load<u32>(changetype<usize>(currentTask()));
+  if (work & (TaskWork.TRACE | TaskWork.CONFINED) && (work & TaskWork.TRACE || !confinedMay(frame))) return Finish.TRACED;
   const result = syscallDispatch(frame.vector, frame);
   frame.rax = result;
   if (isRestart(result)) return Finish.RESTART;
@@ -48,11 +51,12 @@ export function syscallFinish(framePtr: usize, why: u32): u32 {
   return 1;
 }
 
-/** The call between two lines of the tracer. */
+/** The call between two lines of the tracer, or one that a confined process may not make. */
 function callTraced(task: Task, frame: TrapFrame): void {
-  traceEnter(task, frame);
+  if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.TRACE) traceEnter(task, frame);
   const nr = frame.vector;
-  const result = syscallDispatch(nr, frame);
+  const isConfined = (atomic.load<u32>(changetype<usize>(task)) & TaskWork.CONFINED) != 0;
+  const result = isConfined && !confinedMay(frame) ? -Errno.PERM : syscallDispatch(nr, frame);
   frame.rax = result;
   if (isRestart(result)) taskWorkSet(task, TaskWork.SIGNAL);
   if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.TRACE) traceLeave(task, nr, result);

@@ -25,6 +25,7 @@ export const enum TaskWork {
   EXIT = 8,     // the process is exiting: end here
   FPU = 16,     // user FPU state is not in the registers
   STOP = 32,    // job-control stop requested
+  CONFINED = 128, // few of Linux's calls are allowed (services/native/confine.ts)
   FRAME = 64,   // the user frame was replaced (exec, sigreturn, a handler): leave by IRET
 }
 
@@ -136,6 +137,9 @@ export class Task {
   faultVector: u64;    // of the last user exception, for signal frames
   faultError: u64;
   sigWaitSet: u64;     // signals that rt_sigtimedwait or a signalfd read waits for
+  // -- added by IPC
+  ipcCall: u32;        // IpcCall it took and has not answered (Endpoint.lock), 0: none
+  ipcEndpoint: u32;    // Endpoint it came by, one reference
 }
 
 export const enum TaskFlag {

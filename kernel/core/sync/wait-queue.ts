@@ -10,7 +10,7 @@
  *                 its behalf any more when it goes on.
  * Locking     WaitQueue.lock (Rank.WAIT_QUEUE) guards the list. Wakers may hold any lock of lower rank.
  */
-import { mfence } from "../../../arch/current";
+import { mfence, monoNowNs } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { ListNode, listAppend, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove, listSame } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
@@ -18,7 +18,7 @@ import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/
 import { currentTask } from "../sched/cpu";
 import { schedule, taskSignalPending, taskStateSet, taskWake } from "../sched/sched";
 import { schedTimeout } from "../sched/sleep";
-import { Task, TaskState, WakeReason, taskOf } from "../sched/task";
+import { Task, TaskState, TaskWork, WakeReason, taskOf } from "../sched/task";
 
 @final @unmanaged
 export class WaitQueue {
@@ -49,6 +49,9 @@ export const enum WaitFlag {
   NONE = 0,
   EXCLUSIVE = 1, // wakeUpOne wakes one of these, and all others
 }
+
+/** How often a killable sleep looks whether its process is to end. */
+const KILL_LOOK_NS: u64 = 50_000_000;
 
 /** Events of a wake-up that names none. */
 export const WAKE_ALL_EVENTS: u32 = 0xffffffff;
@@ -225,6 +228,24 @@ export function waitSleepUninterruptible(wq: WaitQueue, lock: SpinLock): void {
   schedule();
   waitFinish(wq, entry);
   spinLock(lock);
+}
+
+/**
+ * waitSleep that only the death of the process ends early: -EINTR then. Such a sleep is long only when something is broken, so it
+ * looks every KILL_LOOK_NS instead of having a state of its own.
+ */
+export function waitSleepKillable(wq: WaitQueue, lock: SpinLock, deadlineNs: u64): i32 {
+  while (true) {
+    const entry = waitOwnBegin(wq, TaskState.UNINTERRUPTIBLE);
+    spinUnlock(lock);
+    const look = monoNowNs() + KILL_LOOK_NS;
+    schedTimeout(deadlineNs != 0 && deadlineNs < look ? deadlineNs : look);
+    const wasThere = waitRemove(wq, entry);
+    spinLock(lock);
+    if (!wasThere) return 0;
+    if (atomic.load<u32>(changetype<usize>(currentTask())) & TaskWork.EXIT) return -Errno.INTR;
+    if (deadlineNs != 0 && monoNowNs() >= deadlineNs) return -Errno.TIMEDOUT;
+  }
 }
 
 /** Sleeps on a queue whose condition needs no lock: the caller has tested it after waitBegin. See waitBegin. */

@@ -12,6 +12,7 @@ import {
   fpuAreaInit, Rflag, trapFrameOf, TRAP_FRAME_BYTES, userCopyString, wrmsr,
 } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
+import { capSpaceAt, capSpaceClear } from "../../core/cap/space";
 import { mmPeakPages, mmPut, mmSwitch, mmOf } from "../../core/mm/address-space";
 import { kfree, kmalloc, kzalloc } from "../../core/mm/slab";
 import { currentTask, thisCpu } from "../../core/sched/cpu";
@@ -33,7 +34,7 @@ import { credCopy, credFixForExec, credPut } from "./cred";
 import { execArgsCopy, execArgsFree } from "./exec-args";
 import { execArgsOf, execImageLoad, execProgramOpen, ExecState, execStateRelease, HEAD_BYTES } from "./exec-image";
 import { EXIT_HOOKS, vforkRelease } from "./exit";
-import { Cred, credOf, currentProcess, Process } from "./process";
+import { Confinement, Cred, credOf, currentProcess, Process } from "./process";
 import { processLock, threadHeadOf } from "./process-table";
 import { programSelects } from "../syscall-trace";
 
@@ -200,11 +201,22 @@ function commit(process: Process, task: Task, state: ExecState): void {
   process.envStart = mm.envStart;
   process.envEnd = mm.envEnd;
   EXIT_HOOKS.posixTimers(process);
+  capabilitiesForExec(process, task);
   fdTableCloseOnExec(fdTableOf(process.files));
   sigHandResetForExec(sigHandOf(process.sigHand));
   taskReset(task, state);
   nameSet(task, state.pathPtr);
   programSelects(process, task);
+}
+
+/** Capabilities pass to the new program only with confinement. */
+function capabilitiesForExec(process: Process, task: Task): void {
+  if (process.confinement == <u32>Confinement.NONE) {
+    if (process.caps != 0) capSpaceClear(capSpaceAt(process.caps));
+    return;
+  }
+  process.confinement = Confinement.ACTIVE;
+  taskWorkSet(task, TaskWork.CONFINED);
 }
 
 /** The thread's own state, and its registers: all zero but rip and rsp. */

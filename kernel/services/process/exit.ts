@@ -37,6 +37,10 @@ import {
   childHeadOf, fromSiblingNode, processAfterLocked, processGet, processLock, processPut, processReleaseHookSet,
   processTableRemoveLocked, siblingNodeOf, threadHeadOf,
 } from "./process-table";
+import { objectAt, objectPut } from "../../core/cap/object";
+import { capSpaceAt, capSpaceClose, capSpacePut } from "../../core/cap/space";
+import { ipcThreadExit } from "../../core/ipc/endpoint";
+import { notificationAt, notificationSignal } from "../../core/ipc/notification";
 import { cpuTimeOfTask, processSystemNs, processUserNs } from "./rusage";
 import { childWaitOf } from "./child-wait";
 
@@ -90,6 +94,7 @@ export function threadExit(status: u32): void {
   const process = taskProcess(task);
   task.flags |= TaskFlag.EXITING;
   userStateLeave(task, process);
+  if (task.ipcEndpoint != 0) ipcThreadExit();
   const mm = process.mm;
   task.mm = 0;
   mmSwitch(null); // X1
@@ -151,16 +156,27 @@ function processTeardown(process: Process, mm: u32): void {
   process.state = ProcessState.ZOMBIE;
   const isReaped = exitNotifyLocked(process);
   if (isReaped) processReapLocked(process);
+  const watch = process.watch;
+  process.watch = 0;
   spinUnlock(processLock);
+  if (watch != 0) watchSignal(watch, process.watchBits);
   if (isReaped) processPut(process);
 }
 
-/** Files, directories, memory (X2). procfs takes its references under processLock: clear there, drop afterwards. */
+/** Who watches the process hears of its end. */
+function watchSignal(watch: u32, bits: u64): void {
+  notificationSignal(notificationAt(watch), bits);
+  objectPut(objectAt(watch));
+}
+
+/** Files, directories, memory, capabilities (X2). procfs takes its references under processLock: clear there, drop afterwards. */
 function processResourcesPut(process: Process, mm: u32): void {
   spinLock(processLock);
   const files = process.files;
   const fs = process.fs;
   const exeFile = process.exeFile;
+  const caps = process.caps;
+  process.caps = 0;
   process.mm = 0;
   process.files = 0;
   process.fs = 0;
@@ -171,6 +187,10 @@ function processResourcesPut(process: Process, mm: u32): void {
     mmPut(mmOf(mm));
   }
   vforkRelease(process);
+  if (caps != 0) {
+    capSpaceClose(capSpaceAt(caps));
+    capSpacePut(capSpaceAt(caps));
+  }
   if (files != 0) fdTablePut(fdTableOf(files));
   if (fs != 0) fsContextPut(fsContextOf(fs));
   if (exeFile != 0) filePut(fileOf(exeFile));

@@ -95,7 +95,15 @@ export class Process {
   continuedNotify: u32; // SIGCHLD for a continue is still to be sent
   hasExeced: u32;      // setpgid by the parent is over (EACCES)
   cpuWarnedNs: u64;    // CPU time at the last SIGXCPU
+  caps: u32;           // CapSpace, 0: none (set once by the process, processLock to clear)
+  confinement: u32;    // Confinement
+  watchBits: u64;      // signalled when the process ends
+  watch: u32;          // Notification to signal, one reference (processLock)
+  watchPad: u32;
 }
+
+/** ARMED: from the next execve on. ACTIVE: only calls on its own memory and life, and native ones. */
+export const enum Confinement { NONE = 0, ARMED = 1, ACTIVE = 2 }
 
 export const enum ProcessState { RUNNING = 0, STOPPED = 1, ZOMBIE = 2, REAPED = 3 }
 

@@ -1,0 +1,76 @@
+/**
+ * Service ports: capabilities on what a kernel service offers to servers (disks to drivers, file systems to theirs).
+ *
+ * A service registers how a port of it is made; what its operations mean is its own affair, declared in kernel/abi.
+ *
+ *   slot  may sleep  returns
+ *   call  yes        >= 0 or a negated errno; the addresses among a0..a3 are hostile user addresses of the running process
+ *   gone  no         nothing: no capability names the port any more (its process died or let it go)
+ */
+import { CapKind } from "../../abi/capability";
+import { Errno } from "../../abi/errno";
+import { kfree, kzalloc } from "../mm/slab";
+import { KObject, objectAt, objectHookNone, objectInit, objectKindSet } from "./object";
+
+@final @unmanaged
+export class ServicePort {
+  object: u64;  // a KObject held by value
+  object1: u64;
+  ops: u32;     // ServiceOps
+  id: u32;      // ServiceId
+  data: u32;    // the service's own
+  data1: u32;
+}
+
+@final @unmanaged
+export class ServiceOps {
+  call: (port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u64) => i64;
+  gone: (port: ServicePort) => void;
+}
+
+const SERVICES: u32 = 8;
+/** ServiceOps of each service that ROOT may open, by ServiceId. */
+const OPENABLE: usize = memory.data(8 * 4, 4);
+
+/** SAFETY: `address` is a ServicePort. */
+export function servicePortAt(address: usize): ServicePort { return changetype<ServicePort>(address); }
+export function servicePortObject(port: ServicePort): KObject { return objectAt(changetype<usize>(port)); }
+/** SAFETY: ServicePort.ops is set when the port is made. */
+export function serviceOpsOf(port: ServicePort): ServiceOps { return changetype<ServiceOps>(port.ops); }
+
+export function servicePortsInit(): void {
+  objectKindSet(CapKind.SERVICE, portOrphaned, objectHookNone(), portDestroy);
+}
+
+function portOrphaned(object: KObject): void {
+  const port = servicePortAt(changetype<usize>(object));
+  serviceOpsOf(port).gone(port);
+}
+
+function portDestroy(object: KObject): void {
+  kfree(changetype<usize>(object));
+}
+
+/** From now on ROOT opens ports of service `id`; what `ops` points at stays for ever. */
+export function serviceRegister(id: u32, ops: ServiceOps): void {
+  assert(id < SERVICES);
+  store<u32>(OPENABLE + (id << 2), <u32>changetype<usize>(ops));
+}
+
+/** A port of `id` with one reference, or a negated errno as pointer: ENODEV for a service nobody offers, ENOMEM. */
+export function serviceOpen(id: u32): usize {
+  if (id >= SERVICES || load<u32>(OPENABLE + (id << 2)) == 0) return <usize>-Errno.NODEV;
+  return servicePortCreate(id, changetype<ServiceOps>(load<u32>(OPENABLE + (id << 2))), 0);
+}
+
+/** A port on `data` with one reference; -ENOMEM as pointer. */
+export function servicePortCreate(id: u32, ops: ServiceOps, data: u32): usize {
+  const address = kzalloc(offsetof<ServicePort>());
+  if (address == 0) return <usize>-Errno.NOMEM;
+  const port = servicePortAt(address);
+  objectInit(servicePortObject(port), CapKind.SERVICE);
+  port.ops = <u32>changetype<usize>(ops);
+  port.id = id;
+  port.data = data;
+  return address;
+}

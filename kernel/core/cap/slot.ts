@@ -1,0 +1,66 @@
+/**
+ * Capability slots and the derivation tree they form.
+ *
+ *   0       4       8      16      20      24     28     32          36     40     44
+ *   |object |rights |badge |parent |child  |next  |prev  |generation |space |index |pad|
+ *
+ * Invariants  T1  a slot in use is on its parent's ring of children, or has parent 0: it was not derived.
+ *             T2  rights of a child are a subset of its parent's; its object is its parent's.
+ *             T3  generation changes each time the slot is freed: handles of before name nothing.
+ * Locking     capLock (space.ts) guards all of it.
+ */
+@final @unmanaged
+export class CapSlot {
+  object: u32;     // KObject, 0: free
+  rights: u32;     // CapRight bits
+  badge: u64;
+  parent: u32;     // CapSlot it was derived from, 0: none
+  child: u32;      // first of those derived from it
+  next: u32;       // next sibling; of a free slot: next free one
+  prev: u32;       // previous sibling, 0: the first
+  generation: u32; // 1 .. 0x7fff
+  space: u32;      // CapSpace
+  index: u32;      // in its space
+  pad: u32;
+}
+if (offsetof<CapSlot>() != 48) ERROR("chunks hold 64 slots of 48 bytes");
+
+/** SAFETY: `address` is a CapSlot or 0, as every u32 field documented so. */
+export function slotAt(address: u32): CapSlot { return changetype<CapSlot>(<usize>address); }
+
+export function slotAddress(slot: CapSlot): u32 { return <u32>changetype<usize>(slot); }
+
+/** Hangs `slot` under `parent` (T1). */
+export function slotLinkLocked(slot: CapSlot, parent: CapSlot): void {
+  slot.parent = slotAddress(parent);
+  slot.prev = 0;
+  slot.next = parent.child;
+  if (parent.child != 0) slotAt(parent.child).prev = slotAddress(slot);
+  parent.child = slotAddress(slot);
+}
+
+/** Takes `slot` out of the tree; its children become its parent's, so that who could revoke them still can. */
+export function slotUnlinkLocked(slot: CapSlot): void {
+  while (slot.child != 0) childAdoptLocked(slotAt(slot.child), slot.parent);
+  if (slot.prev != 0) slotAt(slot.prev).next = slot.next;
+  else if (slot.parent != 0) slotAt(slot.parent).child = slot.next;
+  if (slot.next != 0) slotAt(slot.next).prev = slot.prev;
+  slot.parent = 0;
+}
+
+function childAdoptLocked(child: CapSlot, parent: u32): void {
+  const old = slotAt(child.parent);
+  old.child = child.next;
+  if (child.next != 0) slotAt(child.next).prev = 0;
+  child.prev = 0;
+  child.next = 0;
+  child.parent = 0;
+  if (parent != 0) slotLinkLocked(child, slotAt(parent));
+}
+
+/** The deepest first descendant: a leaf to take away next, or `slot` itself when it has no children. */
+export function slotLeafLocked(slot: CapSlot): CapSlot {
+  let leaf = slot;
+  while (leaf.child != 0) leaf = slotAt(leaf.child);
+  return leaf;
+}

@@ -1,0 +1,291 @@
+/**
+ * Capability spaces: what one process may touch, by handle.
+ *
+ * handle = index | generation << 16; 0 is none. Spaces grow by chunks that never move, because the derivation tree points into them.
+ *
+ * Invariants  P1  a handle finds its slot only while the slot's generation is the handle's (T3 of slot.ts).
+ *             P2  a space that was closed takes no capability any more.
+ * Locking     capLock (Rank.CAP) guards every space, slot and the counts O2 of objects; hooks run after it is given up.
+ */
+import { CapRight } from "../../abi/capability";
+import { Errno } from "../../abi/errno";
+import { Rank } from "../../lib/lock-rank";
+import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
+import { kfree, kzalloc } from "../mm/slab";
+import { KObject, objectAt, objectDeafened, objectGet, objectKindsInit, objectOrphaned, objectPut } from "./object";
+import { CapSlot, slotAddress, slotAt, slotLeafLocked, slotLinkLocked, slotUnlinkLocked } from "./slot";
+
+const CHUNK_SHIFT: u32 = 6;
+const CHUNK_SLOTS: u32 = 64;
+const CHUNKS: u32 = 64;
+const INDEX_MASK: u32 = 0xffff;
+const GENERATIONS: u32 = 0x7fff; // a handle is a positive i32
+
+@final @unmanaged
+export class CapSpace {
+  refs: u32;     // atomic: its process, calls that install into it
+  isClosed: u32; // P2
+  free: u32;     // CapSlot, linked by next
+  used: u32;
+  chunks: u32;   // how many of the table below exist
+  table: u32;    // CHUNKS addresses of chunks
+}
+
+const CAP_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
+/** Slots in use in all spaces: tests compare it before and after (guarded by capLock). */
+const USED: usize = memory.data(8, 8);
+
+/** SAFETY: `address` is a CapSpace. */
+export function capSpaceAt(address: u32): CapSpace { return changetype<CapSpace>(<usize>address); }
+
+/** Before anything else of kernel/core/cap. */
+export function capInit(): void {
+  spinInit(CAP_LOCK, Rank.CAP);
+  objectKindsInit();
+}
+
+/** Capabilities in all spaces together. */
+export function capCountAll(): u32 { return load<u32>(USED); }
+
+/** An empty space with one reference, or null when memory is full. */
+export function capSpaceCreate(): CapSpace | null {
+  const address = kzalloc(offsetof<CapSpace>());
+  if (address == 0) return null;
+  const table = kzalloc(CHUNKS << 2);
+  if (table == 0) {
+    kfree(address);
+    return null;
+  }
+  const space = capSpaceAt(<u32>address);
+  space.refs = 1;
+  space.table = <u32>table;
+  return space;
+}
+
+export function capSpaceGet(space: CapSpace): void {
+  atomic.add<u32>(changetype<usize>(space), 1);
+}
+
+/** Gives a reference back; the last one frees the (closed or empty) space. */
+export function capSpacePut(space: CapSpace): void {
+  if (atomic.sub<u32>(changetype<usize>(space), 1) != 1) return;
+  capSpaceClose(space);
+  for (let i: u32 = 0; i < space.chunks; i++) kfree(load<u32>(<usize>space.table + (i << 2)));
+  kfree(space.table);
+  kfree(changetype<usize>(space));
+}
+
+/** Takes every capability out of the space, for good. */
+export function capSpaceClose(space: CapSpace): void {
+  spinLock(CAP_LOCK);
+  space.isClosed = 1;
+  spinUnlock(CAP_LOCK);
+  capSpaceClear(space);
+}
+
+/** Takes every capability out of the space. */
+export function capSpaceClear(space: CapSpace): void {
+  for (let i: u32 = 0; i < space.chunks << CHUNK_SHIFT; i++) slotTake(slotOf(space, i));
+}
+
+function slotOf(space: CapSpace, index: u32): CapSlot {
+  const chunk = load<u32>(<usize>space.table + (index >> CHUNK_SHIFT << 2));
+  return slotAt(chunk + (index & (CHUNK_SLOTS - 1)) * <u32>offsetof<CapSlot>());
+}
+
+/** The slot of a handle, or null (P1). */
+function slotFindLocked(space: CapSpace, handle: u32): CapSlot | null {
+  const index = handle & INDEX_MASK;
+  if (index >= space.chunks << CHUNK_SHIFT) return null;
+  const slot = slotOf(space, index);
+  return slot.object != 0 && slot.generation == handle >> 16 ? slot : null;
+}
+
+function slotAllocLocked(space: CapSpace): CapSlot | null {
+  if (space.isClosed || space.free == 0) return null;
+  const slot = slotAt(space.free);
+  space.free = slot.next;
+  slot.next = 0;
+  space.used++;
+  store<u32>(USED, load<u32>(USED) + 1);
+  return slot;
+}
+
+/** Makes sure of a free slot; false when memory or the space is full. No lock is held. */
+function spaceReserve(space: CapSpace): bool {
+  if (space.free != 0) return true;
+  const chunk = kzalloc(CHUNK_SLOTS * <u32>offsetof<CapSlot>());
+  if (chunk == 0) return false;
+  spinLock(CAP_LOCK);
+  const isTaken = space.chunks < CHUNKS;
+  if (isTaken) chunkAddLocked(space, <u32>chunk);
+  spinUnlock(CAP_LOCK);
+  if (!isTaken) kfree(chunk);
+  return isTaken;
+}
+
+function chunkAddLocked(space: CapSpace, chunk: u32): void {
+  const first = space.chunks << CHUNK_SHIFT;
+  store<u32>(<usize>space.table + (space.chunks << 2), chunk);
+  space.chunks++;
+  for (let i = <i32>CHUNK_SLOTS - 1; i >= 0; i--) {
+    const slot = slotAt(chunk + <u32>i * <u32>offsetof<CapSlot>());
+    slot.generation = 1;
+    slot.space = <u32>changetype<usize>(space);
+    slot.index = first + <u32>i;
+    slot.next = space.free;
+    space.free = slotAddress(slot);
+  }
+}
+
+/** Fills a free slot; the object gains a reference. */
+function slotFillLocked(slot: CapSlot, object: KObject, rights: u32, badge: u64): i32 {
+  objectGet(object);
+  object.slots++;
+  if (rights & CapRight.RECEIVE) object.receivers++;
+  slot.object = <u32>changetype<usize>(object);
+  slot.rights = rights;
+  slot.badge = badge;
+  slot.parent = 0;
+  slot.child = 0;
+  slot.prev = 0;
+  return slot.index | slot.generation << 16;
+}
+
+/** Empties a slot if it is in use; the hooks of the object run when this was the last of its kind. No lock is held. */
+function slotTake(slot: CapSlot): void {
+  spinLock(CAP_LOCK);
+  const address = slot.object;
+  const events = address != 0 ? slotEmptyLocked(slot) : 0;
+  spinUnlock(CAP_LOCK);
+  if (address != 0) objectLeave(objectAt(address), events);
+}
+
+const enum Leaving { DEAF = 1, ORPHAN = 2 }
+
+/** The hooks that fall due, then the slot's reference. */
+function objectLeave(object: KObject, events: u32): void {
+  if (events & Leaving.DEAF) objectDeafened(object);
+  if (events & Leaving.ORPHAN) objectOrphaned(object);
+  objectPut(object);
+}
+
+/** Frees a slot in use; the caller takes over its reference to the object. */
+function slotEmptyLocked(slot: CapSlot): u32 {
+  const object = objectAt(slot.object);
+  let events: u32 = 0;
+  if (slot.rights & CapRight.RECEIVE && --object.receivers == 0) events |= Leaving.DEAF;
+  if (--object.slots == 0) events |= Leaving.ORPHAN;
+  slotUnlinkLocked(slot);
+  slot.object = 0;
+  slot.generation = slot.generation == GENERATIONS ? 1 : slot.generation + 1; // T3
+  const space = capSpaceAt(slot.space);
+  slot.next = space.free;
+  space.free = slotAddress(slot);
+  space.used--;
+  store<u32>(USED, load<u32>(USED) - 1);
+  return events;
+}
+
+/** Puts a capability that derives from no other into `space`: its handle, -ENOMEM, or -ESTALE when the space is closed. */
+export function capInsert(space: CapSpace, object: KObject, rights: u32, badge: u64): i32 {
+  if (!spaceReserve(space)) return -Errno.NOMEM;
+  spinLock(CAP_LOCK);
+  const slot = slotAllocLocked(space);
+  const result = slot ? slotFillLocked(slot, object, rights, badge) : space.isClosed ? -Errno.STALE : -Errno.NOMEM;
+  spinUnlock(CAP_LOCK);
+  return result;
+}
+
+/**
+ * Derives a capability of `from` into `to`, with at most the source's rights; a badge is given once. The new handle,
+ * -EBADF, -EACCES for a second badge, -ENOMEM, -ESTALE.
+ */
+export function capDerive(from: CapSpace, handle: u32, to: CapSpace, rights: u32, badge: u64): i32 {
+  if (!spaceReserve(to)) return -Errno.NOMEM;
+  spinLock(CAP_LOCK);
+  const result = capDeriveLocked(from, handle, to, rights, badge);
+  spinUnlock(CAP_LOCK);
+  return result;
+}
+
+function capDeriveLocked(from: CapSpace, handle: u32, to: CapSpace, rights: u32, badge: u64): i32 {
+  const source = slotFindLocked(from, handle);
+  if (!source) return -Errno.BADF;
+  if (badge != 0 && source.badge != 0) return -Errno.ACCES;
+  if (to.isClosed) return -Errno.STALE;
+  const slot = slotAllocLocked(to);
+  if (!slot) return -Errno.NOMEM;
+  const result = slotFillLocked(slot, objectAt(source.object), source.rights & rights, badge != 0 ? badge : source.badge);
+  slotLinkLocked(slot, source); // T2
+  return result;
+}
+
+/** Takes one capability away; what was derived from it stays, under its parent. -EBADF. */
+export function capDrop(space: CapSpace, handle: u32): i32 {
+  spinLock(CAP_LOCK);
+  const slot = slotFindLocked(space, handle);
+  const address = slot ? slot.object : 0;
+  const events = slot ? slotEmptyLocked(slot) : 0;
+  spinUnlock(CAP_LOCK);
+  if (address == 0) return -Errno.BADF;
+  objectLeave(objectAt(address), events);
+  return 0;
+}
+
+/** Takes away all that was derived from the capability, in every space. How many, or -EBADF. */
+export function capRevoke(space: CapSpace, handle: u32): i32 {
+  let count: i32 = 0;
+  while (true) {
+    spinLock(CAP_LOCK);
+    const root = slotFindLocked(space, handle);
+    const leaf = root ? slotLeafLocked(root) : null;
+    const address = leaf && leaf != root ? leaf.object : 0;
+    const events = leaf && address != 0 ? slotEmptyLocked(leaf) : 0;
+    spinUnlock(CAP_LOCK);
+    if (address == 0) return root ? count : count > 0 ? count : -Errno.BADF;
+    objectLeave(objectAt(address), events);
+    count++;
+  }
+}
+
+/**
+ * The object behind a handle, with a reference for the caller, when it is of `kind` and the capability has all of
+ * `rights`; else 0 with the reason in capLookupError's terms: a negated errno as a pointer (the top 4095 values).
+ */
+export function capLookup(space: CapSpace, handle: u32, kind: u32, rights: u32): usize {
+  spinLock(CAP_LOCK);
+  const slot = slotFindLocked(space, handle);
+  const result = slot ? slotUseLocked(slot, kind, rights) : <usize>-Errno.BADF;
+  spinUnlock(CAP_LOCK);
+  return result;
+}
+
+/** capLookup in the space at `spaceAddress` (0: none), which also stores the capability's badge at `badgePtr`. */
+export function capLookupBadge(spaceAddress: u32, handle: u32, kind: u32, rights: u32, badgePtr: usize): usize {
+  if (spaceAddress == 0) return <usize>-Errno.BADF;
+  spinLock(CAP_LOCK);
+  const slot = slotFindLocked(capSpaceAt(spaceAddress), handle);
+  const result = slot ? slotUseLocked(slot, kind, rights) : <usize>-Errno.BADF;
+  if (slot) store<u64>(badgePtr, slot.badge);
+  spinUnlock(CAP_LOCK);
+  return result;
+}
+
+function slotUseLocked(slot: CapSlot, kind: u32, rights: u32): usize {
+  const object = objectAt(slot.object);
+  if (object.kind != kind) return <usize>-Errno.BADF;
+  if ((slot.rights & rights) != rights) return <usize>-Errno.ACCES;
+  objectGet(object);
+  return slot.object;
+}
+
+/** Rights and badge of a capability, copied to `out`: kind u32, rights u32, badge u64, object u32. 0 or -EBADF. */
+export function capDescribe(space: CapSpace, handle: u32, out: CapSlot): i32 {
+  spinLock(CAP_LOCK);
+  const slot = slotFindLocked(space, handle);
+  if (slot) memory.copy(changetype<usize>(out), changetype<usize>(slot), offsetof<CapSlot>());
+  if (slot) objectGet(objectAt(slot.object));
+  spinUnlock(CAP_LOCK);
+  return slot ? 0 : -Errno.BADF;
+}

@@ -1,0 +1,96 @@
+/** Native call number -> handler. Generated from kernel/abi/native.ts by toolchain/generate.ts; do not edit. */
+import { TrapFrame } from "../../arch/current";
+import {
+  nativeCapCopy,
+  nativeCapDrop,
+  nativeCapInfo,
+  nativeCapInstall,
+  nativeCapRevoke,
+  nativeRootClaim,
+  nativeServiceCall,
+  nativeServiceOpen,
+} from "./native/capability-calls";
+import {
+  nativeEndpointBind,
+  nativeEndpointCreate,
+  nativeIpcCall,
+  nativeIpcReplyWait,
+  nativeNotificationCreate,
+  nativeNotificationSignal,
+  nativeNotificationTimer,
+  nativeNotificationWait,
+  nativeTimeNow,
+} from "./native/ipc-calls";
+import {
+  nativeProcessConfine,
+  nativeProcessKill,
+  nativeProcessOpen,
+  nativeProcessWatch,
+} from "./native/process-object";
+
+const ENOSYS: i64 = 38;
+
+/** One more than the highest number answered. */
+const CALLS: u32 = 4194;
+/** Table indices of the functions below, by number. */
+const TABLE: usize = memory.data(392, 4);
+
+/** Calls the handler of `nr` with its arguments from `frame`; its result, or -ENOSYS when nothing answers the number. */
+export function nativeDispatch(nr: u64, frame: TrapFrame): i64 {
+  if (nr >= CALLS) return -ENOSYS;
+  return call_indirect<i64>(load<u32>(TABLE + (<usize>(nr - 4096) << 2)), frame);
+}
+
+/** SAFETY: a function reference is the address of a word with its table index. */
+function nativeSet(index: u32, call: (frame: TrapFrame) => i64): void {
+  store<u32>(TABLE + (<usize>index << 2), load<u32>(changetype<usize>(call)));
+}
+
+function nativeNone(frame: TrapFrame): i64 { return -ENOSYS; }
+function call4096(frame: TrapFrame): i64 { return nativeCapCopy(<u32>frame.rdi, <u32>frame.rsi, frame.rdx); }
+function call4097(frame: TrapFrame): i64 { return nativeCapDrop(<u32>frame.rdi); }
+function call4098(frame: TrapFrame): i64 { return nativeCapRevoke(<u32>frame.rdi); }
+function call4099(frame: TrapFrame): i64 { return nativeCapInfo(<u32>frame.rdi, frame.rsi); }
+function call4100(frame: TrapFrame): i64 { return nativeCapInstall(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx, frame.r10); }
+function call4101(frame: TrapFrame): i64 { return nativeRootClaim(); }
+function call4112(frame: TrapFrame): i64 { return nativeEndpointCreate(); }
+function call4113(frame: TrapFrame): i64 { return nativeIpcCall(<u32>frame.rdi, <u32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
+function call4114(frame: TrapFrame): i64 { return nativeIpcReplyWait(<u32>frame.rdi, <i32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
+function call4117(frame: TrapFrame): i64 { return nativeEndpointBind(<u32>frame.rdi, <u32>frame.rsi); }
+function call4128(frame: TrapFrame): i64 { return nativeNotificationCreate(); }
+function call4129(frame: TrapFrame): i64 { return nativeNotificationSignal(<u32>frame.rdi, frame.rsi); }
+function call4130(frame: TrapFrame): i64 { return nativeNotificationWait(<u32>frame.rdi, frame.rsi); }
+function call4131(frame: TrapFrame): i64 { return nativeNotificationTimer(<u32>frame.rdi, frame.rsi, frame.rdx, frame.r10); }
+function call4132(frame: TrapFrame): i64 { return nativeTimeNow(); }
+function call4176(frame: TrapFrame): i64 { return nativeProcessOpen(<i32>frame.rdi); }
+function call4177(frame: TrapFrame): i64 { return nativeProcessWatch(<u32>frame.rdi, <u32>frame.rsi, frame.rdx); }
+function call4178(frame: TrapFrame): i64 { return nativeProcessKill(<u32>frame.rdi, <i32>frame.rsi); }
+function call4179(frame: TrapFrame): i64 { return nativeProcessConfine(); }
+function call4192(frame: TrapFrame): i64 { return nativeServiceOpen(<u32>frame.rdi, <u32>frame.rsi); }
+function call4193(frame: TrapFrame): i64 { return nativeServiceCall(<u32>frame.rdi, <u32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
+
+/** Fills the table; before the first program runs. */
+export function nativeTableInit(): void {
+  for (let index: u32 = 0; index < CALLS - 4096; index++) nativeSet(index, nativeNone);
+  nativeSet(0, call4096);
+  nativeSet(1, call4097);
+  nativeSet(2, call4098);
+  nativeSet(3, call4099);
+  nativeSet(4, call4100);
+  nativeSet(5, call4101);
+  nativeSet(16, call4112);
+  nativeSet(17, call4113);
+  nativeSet(18, call4114);
+  nativeSet(21, call4117);
+  nativeSet(32, call4128);
+  nativeSet(33, call4129);
+  nativeSet(34, call4130);
+  nativeSet(35, call4131);
+  nativeSet(36, call4132);
+  nativeSet(80, call4176);
+  nativeSet(81, call4177);
+  nativeSet(82, call4178);
+  nativeSet(83, call4179);
+  nativeSet(96, call4192);
+  nativeSet(97, call4193);
+}

@@ -1,0 +1,98 @@
+/** PROCESS capabilities: control over one process. process_open, process_watch, process_kill, process_confine. */
+import { CapKind, CapRight } from "../../abi/capability";
+import { Errno } from "../../abi/errno";
+import { KObject, objectAt, objectHookNone, objectInit, objectKindSet, objectPut } from "../../core/cap/object";
+import { notificationAt, notificationSignal } from "../../core/ipc/notification";
+import { kfree, kzalloc } from "../../core/mm/slab";
+import { spinLock, spinUnlock } from "../../lib/spinlock";
+import { Confinement, currentProcess, Process, processOf, ProcessState } from "../process/process";
+import { processByPid, processLock, processPut } from "../process/process-table";
+import { signalSendProcess } from "../signal/send";
+import { isErrPtr } from "../vfs/types";
+import { handleGive, handleLookup } from "./process-space";
+
+const SIGNALS: u32 = 64;
+
+@final @unmanaged
+class ProcessObject {
+  object: u64;  // a KObject held by value
+  object1: u64;
+  process: u32; // Process, one reference
+  pad: u32;
+}
+
+/** The process behind a PROCESS object. */
+export function processObjectOf(object: usize): Process {
+  return processOf(changetype<ProcessObject>(object).process); // SAFETY: its kind is PROCESS
+}
+
+export function processObjectsInit(): void {
+  objectKindSet(CapKind.PROCESS, objectHookNone(), objectHookNone(), processObjectDestroy);
+}
+
+function processObjectDestroy(object: KObject): void {
+  processPut(processObjectOf(changetype<usize>(object)));
+  kfree(changetype<usize>(object));
+}
+
+/** process_open: a child of the caller's, ended or not, until it is waited for. ESRCH, EPERM for others' children. */
+export function nativeProcessOpen(pid: i32): i64 {
+  const process = processByPid(pid);
+  if (!process) return -Errno.SRCH;
+  if (process.parent != <u32>changetype<usize>(currentProcess())) {
+    processPut(process);
+    return -Errno.PERM;
+  }
+  const address = kzalloc(offsetof<ProcessObject>());
+  if (address == 0) {
+    processPut(process);
+    return -Errno.NOMEM;
+  }
+  objectInit(objectAt(address), CapKind.PROCESS);
+  changetype<ProcessObject>(address).process = <u32>changetype<usize>(process); // SAFETY: fresh object of that size
+  return handleGive(objectAt(address), CapRight.ALL);
+}
+
+/** process_watch: replaces an earlier watcher; a process that has ended signals at once. */
+export function nativeProcessWatch(process: u32, notification: u32, bits: u64): i64 {
+  const control = handleLookup(process, CapKind.PROCESS, CapRight.MANAGE);
+  if (isErrPtr(control)) return <i32>control;
+  const target = handleLookup(notification, CapKind.NOTIFICATION, CapRight.SIGNAL);
+  const result = isErrPtr(target) ? <i32>target : watchSet(processObjectOf(control), target, bits);
+  objectPut(objectAt(control));
+  return result;
+}
+
+/** Takes over the reference to the notification. */
+function watchSet(process: Process, target: usize, bits: u64): i32 {
+  spinLock(processLock);
+  const hasEnded = process.state == <u32>ProcessState.ZOMBIE || process.state == <u32>ProcessState.REAPED;
+  const old = process.watch;
+  if (!hasEnded) {
+    process.watch = <u32>target;
+    process.watchBits = bits;
+  }
+  spinUnlock(processLock);
+  if (hasEnded) {
+    notificationSignal(notificationAt(target), bits);
+    objectPut(objectAt(target));
+  } else if (old != 0) {
+    objectPut(objectAt(old));
+  }
+  return 0;
+}
+
+export function nativeProcessKill(process: u32, sig: i32): i64 {
+  if (sig < 0 || <u32>sig > SIGNALS) return -Errno.INVAL;
+  const control = handleLookup(process, CapKind.PROCESS, CapRight.MANAGE);
+  if (isErrPtr(control)) return <i32>control;
+  const result = sig == 0 ? 0 : signalSendProcess(processObjectOf(control), <u32>sig, 0);
+  objectPut(objectAt(control));
+  return result;
+}
+
+export function nativeProcessConfine(): i64 {
+  const process = currentProcess();
+  if (process.confinement == <u32>Confinement.NONE) process.confinement = Confinement.ARMED;
+  return 0;
+}

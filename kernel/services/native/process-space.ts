@@ -1,0 +1,57 @@
+/**
+ * The capability space of a process, made when it first gets a capability.
+ *
+ * Locking  Process.caps goes from 0 to a space once, by compare and exchange; processLock guards it against the process's end.
+ */
+import { Errno } from "../../abi/errno";
+import { CapSpace, capInsert, capLookup, capSpaceAt, capSpaceCreate, capSpaceGet, capSpacePut } from "../../core/cap/space";
+import { KObject, objectPut } from "../../core/cap/object";
+import { spinLock, spinUnlock } from "../../lib/spinlock";
+import { currentProcess, Process, ProcessState } from "../process/process";
+import { processLock } from "../process/process-table";
+
+/** The running process's space, or null when memory is full. */
+export function spaceOfCurrent(): CapSpace | null {
+  const process = currentProcess();
+  if (process.caps == 0) spaceMake(process);
+  return process.caps == 0 ? null : capSpaceAt(process.caps);
+}
+
+/** A live process's space with a reference, or null: it has ended, or memory is full. */
+export function spaceOfProcess(process: Process): CapSpace | null {
+  spinLock(processLock);
+  const isAlive = process.state == <u32>ProcessState.RUNNING || process.state == <u32>ProcessState.STOPPED;
+  spinUnlock(processLock);
+  if (isAlive && process.caps == 0) spaceMake(process);
+  spinLock(processLock);
+  const address = process.caps;
+  if (address != 0) capSpaceGet(capSpaceAt(address));
+  spinUnlock(processLock);
+  return address == 0 ? null : capSpaceAt(address);
+}
+
+function spaceMake(process: Process): void {
+  const space = capSpaceCreate();
+  if (!space) return;
+  spinLock(processLock);
+  const isEnding = process.liveThreads == 0 || process.mm == 0;
+  const isFirst = process.caps == 0 && !isEnding;
+  if (isFirst) process.caps = <u32>changetype<usize>(space);
+  spinUnlock(processLock);
+  if (!isFirst) capSpacePut(space);
+}
+
+/** The object behind the running process's handle with a reference, or a negated errno as pointer (capLookup). */
+export function handleLookup(handle: u32, kind: u32, rights: u32): usize {
+  const process = currentProcess();
+  if (process.caps == 0) return <usize>-Errno.BADF;
+  return capLookup(capSpaceAt(process.caps), handle, kind, rights);
+}
+
+/** Gives the running process a capability on a new object, whose reference it takes over, also on failure. */
+export function handleGive(object: KObject, rights: u32): i64 {
+  const space = spaceOfCurrent();
+  const result = space ? capInsert(space, object, rights, 0) : -Errno.NOMEM;
+  objectPut(object);
+  return result;
+}
