@@ -1,0 +1,44 @@
+/* The native calls, for programs in C: numbers of kernel/abi/native.ts. */
+#ifndef NATIVE_H
+#define NATIVE_H
+
+#include <stdint.h>
+
+enum {
+  CAP_COPY = 0x1000, CAP_DROP, CAP_REVOKE, CAP_INFO, CAP_INSTALL, ROOT_CLAIM,
+  ENDPOINT_CREATE = 0x1010, IPC_CALL, IPC_REPLY_WAIT, IPC_CALL_EXTRA, IPC_REPLY_WAIT_EXTRA, ENDPOINT_BIND,
+  NOTIFICATION_CREATE = 0x1020, NOTIFICATION_SIGNAL, NOTIFICATION_WAIT, NOTIFICATION_TIMER, TIME_NOW,
+  PROCESS_OPEN = 0x1050, PROCESS_WATCH, PROCESS_KILL, PROCESS_CONFINE,
+  SERVICE_OPEN = 0x1060, SERVICE_CALL,
+};
+enum { RIGHT_CALL = 4, RIGHT_RECEIVE = 8, RIGHT_SIGNAL = 16, RIGHT_WAIT = 32, RIGHT_MANAGE = 256, RIGHT_ALL = 0x1ff };
+#define IPC_NOTIFIED 0x40000000
+
+typedef struct {
+  uint64_t badge, w[4];
+} message;
+
+/* The result as the kernel gave it: a negated errno is negative. */
+static inline long native(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f) {
+  long result;
+  register uint64_t r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
+  __asm__ volatile("syscall" : "=a"(result), "+D"(a), "+S"(b), "+d"(c), "+r"(r10), "+r"(r8), "+r"(r9) : "a"(nr) : "rcx", "r11", "memory");
+  return result;
+}
+#define native0(nr) native(nr, 0, 0, 0, 0, 0, 0)
+#define native1(nr, a) native(nr, a, 0, 0, 0, 0, 0)
+#define native2(nr, a, b) native(nr, a, b, 0, 0, 0, 0)
+#define native3(nr, a, b, c) native(nr, a, b, c, 0, 0, 0)
+#define native4(nr, a, b, c, d) native(nr, a, b, c, d, 0, 0)
+
+/* ipc_call and ipc_reply_wait: words go and come in m. */
+static inline long ipc(long nr, uint64_t endpoint, int label, message *m) {
+  long result;
+  uint64_t rdi = endpoint, rsi = (uint32_t)label, rdx = m->w[0];
+  register uint64_t r10 __asm__("r10") = m->w[1], r8 __asm__("r8") = m->w[2], r9 __asm__("r9") = m->w[3];
+  __asm__ volatile("syscall" : "=a"(result), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9) : "a"(nr) : "rcx", "r11", "memory");
+  m->badge = rdi;
+  m->w[0] = rdx; m->w[1] = r10; m->w[2] = r8; m->w[3] = r9;
+  return result;
+}
+#endif
