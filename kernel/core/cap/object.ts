@@ -37,7 +37,8 @@ if (offsetof<KindHooks>() != 16) ERROR("HOOKS has 16 bytes a kind");
 export function objectAt(address: usize): KObject { return changetype<KObject>(address); }
 function hooksOf(kind: u32): KindHooks { return changetype<KindHooks>(HOOKS + (<usize>kind << 4)); } // SAFETY: kind < KINDS
 
-function objectIgnore(object: KObject): void {}
+/** The hook of kinds that need less than three. */
+export function objectIgnore(object: KObject): void {}
 
 /** Every kind begins with hooks that do nothing. */
 export function objectKindsInit(): void {
@@ -53,9 +54,6 @@ export function objectKindSet(
   hooks.deaf = deaf;
   hooks.destroy = destroy;
 }
-
-/** For kinds that need less than three hooks. */
-export function objectHookNone(): (object: KObject) => void { return objectIgnore; }
 
 /** Makes `object` one of `kind` with one reference, the caller's. */
 export function objectInit(object: KObject, kind: CapKind): void {

@@ -9,8 +9,9 @@
  */
 import { CapKind } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
+import { wordAt, wordSet } from "../../lib/words";
 import { kfree, kzalloc } from "../mm/slab";
-import { KObject, objectAt, objectHookNone, objectInit, objectKindSet } from "./object";
+import { KObject, objectAt, objectIgnore, objectInit, objectKindSet } from "./object";
 
 @final @unmanaged
 export class ServicePort {
@@ -36,10 +37,11 @@ const OPENABLE: usize = memory.data(8 * 4, 4);
 export function servicePortAt(address: usize): ServicePort { return changetype<ServicePort>(address); }
 export function servicePortObject(port: ServicePort): KObject { return objectAt(changetype<usize>(port)); }
 /** SAFETY: ServicePort.ops is set when the port is made. */
-export function serviceOpsOf(port: ServicePort): ServiceOps { return changetype<ServiceOps>(port.ops); }
+export function serviceOpsOf(port: ServicePort): ServiceOps { return serviceOpsAt(port.ops); }
+function serviceOpsAt(address: u32): ServiceOps { return changetype<ServiceOps>(<usize>address); } // SAFETY: serviceRegister's
 
 export function servicePortsInit(): void {
-  objectKindSet(CapKind.SERVICE, portOrphaned, objectHookNone(), portDestroy);
+  objectKindSet(CapKind.SERVICE, portOrphaned, objectIgnore, portDestroy);
 }
 
 function portOrphaned(object: KObject): void {
@@ -54,13 +56,13 @@ function portDestroy(object: KObject): void {
 /** From now on ROOT opens ports of service `id`; what `ops` points at stays for ever. */
 export function serviceRegister(id: u32, ops: ServiceOps): void {
   assert(id < SERVICES);
-  store<u32>(OPENABLE + (id << 2), <u32>changetype<usize>(ops));
+  wordSet(OPENABLE, id, <u32>changetype<usize>(ops));
 }
 
 /** A port of `id` with one reference, or a negated errno as pointer: ENODEV for a service nobody offers, ENOMEM. */
 export function serviceOpen(id: u32): usize {
-  if (id >= SERVICES || load<u32>(OPENABLE + (id << 2)) == 0) return <usize>-Errno.NODEV;
-  return servicePortCreate(id, changetype<ServiceOps>(load<u32>(OPENABLE + (id << 2))), 0);
+  if (id >= SERVICES || wordAt(OPENABLE, id) == 0) return <usize>-Errno.NODEV;
+  return servicePortCreate(id, serviceOpsAt(wordAt(OPENABLE, id)), 0);
 }
 
 /** A port on `data` with one reference; -ENOMEM as pointer. */

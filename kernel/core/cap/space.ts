@@ -9,8 +9,10 @@
  */
 import { CapRight } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
+import { bytesCopy } from "../../lib/bytes";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
+import { wordAt, wordSet } from "../../lib/words";
 import { kfree, kzalloc } from "../mm/slab";
 import { KObject, objectAt, objectDeafened, objectGet, objectKindsInit, objectOrphaned, objectPut } from "./object";
 import { CapSlot, slotAddress, slotAt, slotLeafLocked, slotLinkLocked, slotUnlinkLocked } from "./slot";
@@ -35,6 +37,12 @@ const CAP_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 /** Slots in use in all spaces: tests compare it before and after (guarded by capLock). */
 const USED: usize = memory.data(8, 8);
 
+/** Where capLookupBadge puts the badge. */
+@final @unmanaged
+export class BadgeOut {
+  badge: u64;
+}
+
 /** SAFETY: `address` is a CapSpace. */
 export function capSpaceAt(address: u32): CapSpace { return changetype<CapSpace>(<usize>address); }
 
@@ -45,7 +53,7 @@ export function capInit(): void {
 }
 
 /** Capabilities in all spaces together. */
-export function capCountAll(): u32 { return load<u32>(USED); }
+export function capCountAll(): u32 { return wordAt(USED, 0); }
 
 /** An empty space with one reference, or null when memory is full. */
 export function capSpaceCreate(): CapSpace | null {
@@ -70,7 +78,7 @@ export function capSpaceGet(space: CapSpace): void {
 export function capSpacePut(space: CapSpace): void {
   if (atomic.sub<u32>(changetype<usize>(space), 1) != 1) return;
   capSpaceClose(space);
-  for (let i: u32 = 0; i < space.chunks; i++) kfree(load<u32>(<usize>space.table + (i << 2)));
+  for (let i: u32 = 0; i < space.chunks; i++) kfree(wordAt(space.table, i));
   kfree(space.table);
   kfree(changetype<usize>(space));
 }
@@ -89,7 +97,7 @@ export function capSpaceClear(space: CapSpace): void {
 }
 
 function slotOf(space: CapSpace, index: u32): CapSlot {
-  const chunk = load<u32>(<usize>space.table + (index >> CHUNK_SHIFT << 2));
+  const chunk = wordAt(space.table, index >> CHUNK_SHIFT);
   return slotAt(chunk + (index & (CHUNK_SLOTS - 1)) * <u32>offsetof<CapSlot>());
 }
 
@@ -107,7 +115,7 @@ function slotAllocLocked(space: CapSpace): CapSlot | null {
   space.free = slot.next;
   slot.next = 0;
   space.used++;
-  store<u32>(USED, load<u32>(USED) + 1);
+  wordSet(USED, 0, wordAt(USED, 0) + 1);
   return slot;
 }
 
@@ -126,7 +134,7 @@ function spaceReserve(space: CapSpace): bool {
 
 function chunkAddLocked(space: CapSpace, chunk: u32): void {
   const first = space.chunks << CHUNK_SHIFT;
-  store<u32>(<usize>space.table + (space.chunks << 2), chunk);
+  wordSet(space.table, space.chunks, chunk);
   space.chunks++;
   for (let i = <i32>CHUNK_SLOTS - 1; i >= 0; i--) {
     const slot = slotAt(chunk + <u32>i * <u32>offsetof<CapSlot>());
@@ -183,7 +191,7 @@ function slotEmptyLocked(slot: CapSlot): u32 {
   slot.next = space.free;
   space.free = slotAddress(slot);
   space.used--;
-  store<u32>(USED, load<u32>(USED) - 1);
+  wordSet(USED, 0, wordAt(USED, 0) - 1);
   return events;
 }
 
@@ -261,13 +269,13 @@ export function capLookup(space: CapSpace, handle: u32, kind: u32, rights: u32):
   return result;
 }
 
-/** capLookup in the space at `spaceAddress` (0: none), which also stores the capability's badge at `badgePtr`. */
-export function capLookupBadge(spaceAddress: u32, handle: u32, kind: u32, rights: u32, badgePtr: usize): usize {
+/** capLookup in the space at `spaceAddress` (0: none), which also stores the capability's badge. */
+export function capLookupBadge(spaceAddress: u32, handle: u32, kind: u32, rights: u32, badge: BadgeOut): usize {
   if (spaceAddress == 0) return <usize>-Errno.BADF;
   spinLock(CAP_LOCK);
   const slot = slotFindLocked(capSpaceAt(spaceAddress), handle);
   const result = slot ? slotUseLocked(slot, kind, rights) : <usize>-Errno.BADF;
-  if (slot) store<u64>(badgePtr, slot.badge);
+  if (slot) badge.badge = slot.badge;
   spinUnlock(CAP_LOCK);
   return result;
 }
@@ -284,7 +292,7 @@ function slotUseLocked(slot: CapSlot, kind: u32, rights: u32): usize {
 export function capDescribe(space: CapSpace, handle: u32, out: CapSlot): i32 {
   spinLock(CAP_LOCK);
   const slot = slotFindLocked(space, handle);
-  if (slot) memory.copy(changetype<usize>(out), changetype<usize>(slot), offsetof<CapSlot>());
+  if (slot) bytesCopy(changetype<usize>(out), changetype<usize>(slot), offsetof<CapSlot>());
   if (slot) objectGet(objectAt(slot.object));
   spinUnlock(CAP_LOCK);
   return slot ? 0 : -Errno.BADF;

@@ -16,7 +16,7 @@ import { Errno } from "../../abi/errno";
 import { ListNode, listAppend, listEmpty, listInit, listNodeAt, listRemove } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
-import { KObject, objectAt, objectGet, objectHookNone, objectInit, objectKindSet, objectPut } from "../cap/object";
+import { KObject, objectAt, objectGet, objectIgnore, objectInit, objectKindSet, objectPut } from "../cap/object";
 import { kfree, kzalloc } from "../mm/slab";
 import { currentTask } from "../sched/cpu";
 import { scratchPop, scratchPush } from "../sched/scratch";
@@ -75,7 +75,7 @@ function callNode(call: IpcCall): ListNode { return listNodeAt(changetype<usize>
 
 export function endpointsInit(): void {
   notificationsInit(receiverWake);
-  objectKindSet(CapKind.ENDPOINT, objectHookNone(), endpointDie, endpointDestroy);
+  objectKindSet(CapKind.ENDPOINT, objectIgnore, endpointDie, endpointDestroy);
 }
 
 /** An endpoint with one reference, the caller's; null when memory is full. */

@@ -11,7 +11,7 @@ import { CapKind } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
-import { KObject, objectAt, objectHookNone, objectInit, objectKindSet } from "../cap/object";
+import { KObject, objectAt, objectIgnore, objectInit, objectKindSet } from "../cap/object";
 import { kfree, kzalloc } from "../mm/slab";
 import { Timer, timerAt, timerCancelSync, timerInit, timerStart } from "../time/timer";
 import { WaitQueue, waitQueueAt, waitQueueInit, waitSleep, wakeUpOne } from "../sync/wait-queue";
@@ -55,7 +55,7 @@ function timerOf(n: Notification): Timer { return timerAt(changetype<usize>(n) +
 
 export function notificationsInit(wakeBound: (endpoint: u32) => void): void {
   BOUND.wake = wakeBound;
-  objectKindSet(CapKind.NOTIFICATION, objectHookNone(), objectHookNone(), notificationDestroy);
+  objectKindSet(CapKind.NOTIFICATION, objectIgnore, objectIgnore, notificationDestroy);
 }
 
 /** A notification with one reference, the caller's; null when memory is full. */

@@ -3,7 +3,7 @@ import { monoNowNs, trapFrameOf } from "../../../arch/current";
 import { CapKind, CapRight, IPC_NOTIFIED } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
-import { capLookupBadge } from "../../core/cap/space";
+import { BadgeOut, capLookupBadge } from "../../core/cap/space";
 import {
   endpointAt, endpointBind, endpointCallUser, endpointCreate, endpointObject, endpointReceive, endpointReply, IpcCall, ipcCallAt, Received,
 } from "../../core/ipc/endpoint";
@@ -28,10 +28,15 @@ export function nativeNotificationCreate(): i64 {
   return n ? handleGive(notificationObject(n), CapRight.ALL) : -Errno.NOMEM;
 }
 
+/** SAFETY: a word of the call. */
+function badgeOf(call: IpcCall): BadgeOut {
+  return changetype<BadgeOut>(changetype<usize>(call) + offsetof<IpcCall>("badge"));
+}
+
 /** ipc_call: the reply's words come back in the registers they were sent in. */
 export function nativeIpcCall(endpoint: u32, label: u32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
   const call = ipcCallAt(scratchPush(offsetof<IpcCall>()));
-  const held = capLookupBadge(currentProcess().caps, endpoint, CapKind.ENDPOINT, CapRight.CALL, changetype<usize>(call) + offsetof<IpcCall>("badge"));
+  const held = capLookupBadge(currentProcess().caps, endpoint, CapKind.ENDPOINT, CapRight.CALL, badgeOf(call));
   if (isErrPtr(held)) {
     scratchPop(offsetof<IpcCall>());
     return <i32>held;

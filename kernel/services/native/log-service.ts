@@ -7,6 +7,7 @@ import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { Task } from "../../core/sched/task";
 import { LogLevel, logBegin, logBytes, logCString, logEnd, logStr } from "../../lib/log";
+import { byteAt, bytePut } from "../../lib/bytes";
 import { userRangeOk } from "../../core/mm/layout";
 
 const LINE_MAX: u32 = 240;
@@ -41,5 +42,8 @@ function logServiceCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a
 
 /** A server cannot forge lines or send escape sequences to a terminal. */
 function textClean(line: usize, length: u32): void {
-  for (let i: u32 = 0; i < length; i++) if (load<u8>(line + i) < 0x20 || load<u8>(line + i) == 0x7f) store<u8>(line + i, 0x3f);
+  for (let i: u32 = 0; i < length; i++) {
+    const byte = byteAt(line, i);
+    if (byte < 0x20 || byte == 0x7f) bytePut(line, i, 0x3f);
+  }
 }

@@ -1,7 +1,7 @@
 /** PROCESS capabilities: control over one process. process_open, process_watch, process_kill, process_confine. */
 import { CapKind, CapRight } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { KObject, objectAt, objectHookNone, objectInit, objectKindSet, objectPut } from "../../core/cap/object";
+import { KObject, objectAt, objectIgnore, objectInit, objectKindSet, objectPut } from "../../core/cap/object";
 import { notificationAt, notificationSignal } from "../../core/ipc/notification";
 import { kfree, kzalloc } from "../../core/mm/slab";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
@@ -27,7 +27,7 @@ export function processObjectOf(object: usize): Process {
 }
 
 export function processObjectsInit(): void {
-  objectKindSet(CapKind.PROCESS, objectHookNone(), objectHookNone(), processObjectDestroy);
+  objectKindSet(CapKind.PROCESS, objectIgnore, objectIgnore, processObjectDestroy);
 }
 
 function processObjectDestroy(object: KObject): void {
