@@ -33,8 +33,7 @@ const KINDS: u32 = 16;
 const HOOKS: usize = memory.data(16 * 16, 4);
 if (offsetof<KindHooks>() != 16) ERROR("HOOKS has 16 bytes a kind");
 
-/** SAFETY: `address` is an object's head. */
-export function objectAt(address: usize): KObject { return changetype<KObject>(address); }
+export function objectAt(address: usize): KObject { return changetype<KObject>(address); } // SAFETY: the caller names one
 function hooksOf(kind: u32): KindHooks { return changetype<KindHooks>(HOOKS + (<usize>kind << 4)); } // SAFETY: kind < KINDS
 
 /** The hook of kinds that need less than three. */

@@ -33,8 +33,7 @@ const SERVICES: u32 = 8;
 /** ServiceOps of each service that ROOT may open, by ServiceId. */
 const OPENABLE: usize = memory.data(8 * 4, 4);
 
-/** SAFETY: `address` is a ServicePort. */
-export function servicePortAt(address: usize): ServicePort { return changetype<ServicePort>(address); }
+export function servicePortAt(address: usize): ServicePort { return changetype<ServicePort>(address); } // SAFETY: the caller names one
 export function servicePortObject(port: ServicePort): KObject { return objectAt(changetype<usize>(port)); }
 /** SAFETY: ServicePort.ops is set when the port is made. */
 export function serviceOpsOf(port: ServicePort): ServiceOps { return serviceOpsAt(port.ops); }

@@ -25,8 +25,7 @@ export class CapSlot {
 }
 if (offsetof<CapSlot>() != 48) ERROR("chunks hold 64 slots of 48 bytes");
 
-/** SAFETY: `address` is a CapSlot or 0, as every u32 field documented so. */
-export function slotAt(address: u32): CapSlot { return changetype<CapSlot>(<usize>address); }
+export function slotAt(address: u32): CapSlot { return changetype<CapSlot>(<usize>address); } // SAFETY: the caller names one
 
 export function slotAddress(slot: CapSlot): u32 { return <u32>changetype<usize>(slot); }
 

@@ -43,8 +43,7 @@ export class BadgeOut {
   badge: u64;
 }
 
-/** SAFETY: `address` is a CapSpace. */
-export function capSpaceAt(address: u32): CapSpace { return changetype<CapSpace>(<usize>address); }
+export function capSpaceAt(address: u32): CapSpace { return changetype<CapSpace>(<usize>address); } // SAFETY: the caller names one
 
 /** Before anything else of kernel/core/cap. */
 export function capInit(): void {

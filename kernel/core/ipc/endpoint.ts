@@ -62,11 +62,9 @@ export class IpcCall {
   extra: u32;   // a LongMessage the caller made, 0: words only
 }
 
-/** SAFETY: `address` is an Endpoint. */
-export function endpointAt(address: usize): Endpoint { return changetype<Endpoint>(address); }
+export function endpointAt(address: usize): Endpoint { return changetype<Endpoint>(address); } // SAFETY: the caller names one
 export function endpointObject(ep: Endpoint): KObject { return objectAt(changetype<usize>(ep)); }
-/** SAFETY: `address` is an IpcCall. */
-export function ipcCallAt(address: usize): IpcCall { return changetype<IpcCall>(address); }
+export function ipcCallAt(address: usize): IpcCall { return changetype<IpcCall>(address); } // SAFETY: the caller names one
 function lockOf(ep: Endpoint): SpinLock { return spinLockAt(changetype<usize>(ep) + offsetof<Endpoint>("lock")); }
 function waitOf(ep: Endpoint): WaitQueue { return waitQueueAt(changetype<usize>(ep) + offsetof<Endpoint>("wait")); }
 function queueOf(ep: Endpoint): ListNode { return listNodeAt(changetype<usize>(ep) + offsetof<Endpoint>("queue")); }

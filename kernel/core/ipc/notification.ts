@@ -46,8 +46,7 @@ class BoundHook {
 }
 const BOUND = changetype<BoundHook>(memory.data(offsetof<BoundHook>()));
 
-/** SAFETY: `address` is a Notification. */
-export function notificationAt(address: usize): Notification { return changetype<Notification>(address); }
+export function notificationAt(address: usize): Notification { return changetype<Notification>(address); } // SAFETY: the caller names one
 export function notificationObject(n: Notification): KObject { return objectAt(changetype<usize>(n)); }
 function lockOf(n: Notification): SpinLock { return spinLockAt(changetype<usize>(n) + offsetof<Notification>("lock")); }
 function waitOf(n: Notification): WaitQueue { return waitQueueAt(changetype<usize>(n) + offsetof<Notification>("wait")); }
