@@ -32,7 +32,7 @@ export function acceleratorArgs(config: VmConfig): string[] {
 function mediumArgs(config: VmConfig): string[] {
   switch (config.medium) {
     case "kernel":
-      return ["-kernel", config.kernel, "-initrd", config.initrd, "-append", config.append];
+      return ["-kernel", config.kernel, ...(config.initrd ? ["-initrd", config.initrd] : []), "-append", config.append];
     case "cd":
       return ["-cdrom", config.iso, "-boot", "d"];
     case "usb":

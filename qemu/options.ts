@@ -22,7 +22,7 @@ export interface VmOptions {
   readonly medium?: Medium;
   /** Kernel image for medium "kernel"; build/kernel.elf unless told. */
   readonly kernel?: string;
-  /** Archive that becomes the root for medium "kernel"; build/initramfs.cpio unless told. */
+  /** Archive that becomes the root for medium "kernel"; build/initramfs.cpio unless told, none when empty. */
   readonly initrd?: string;
   /** Kernel command line for medium "kernel". */
   readonly append?: string;

@@ -9,16 +9,22 @@ import { accessSync, constants } from "node:fs";
 import { machineArgs } from "./arguments.ts";
 import { withDefaults } from "./options.ts";
 
+const EMULATION = "tcg,thread=multi";
+const PROBE_MS = 10_000;
 const { CPUS, MEM, UEFI, GUI, DISK } = process.env;
 
-/** KVM when this user may use it, else emulation. */
+/** KVM when this user may use it and it carries a machine like ours as far as its first instruction, else emulation. */
 function accelerator(): string {
   try {
     accessSync("/dev/kvm", constants.R_OK | constants.W_OK);
-    return "kvm";
   } catch {
-    return "tcg,thread=multi";
+    return EMULATION;
   }
+  const probe = ["-accel", "kvm", "-machine", "q35", "-cpu", "max", "-nodefaults", "-display", "none", "-S", "-monitor", "stdio"];
+  const { status } = spawnSync("qemu-system-x86_64", probe, { input: "quit\n", timeout: PROBE_MS, stdio: ["pipe", "ignore", "ignore"] });
+  if (status === 0) return "kvm";
+  console.log("run: /dev/kvm is there but does not work (nested virtualisation?): emulating instead");
+  return EMULATION;
 }
 
 const config = withDefaults({
