@@ -7,6 +7,7 @@ import { writeGenerated } from "./generate.ts";
 import { buildKernel, overrideGate } from "./kernel.ts";
 import { BuildError, messages } from "./messages.ts";
 import { BUILD, ISO_PATH } from "./paths.ts";
+import { buildServers } from "./servers.ts";
 import { buildIso } from "./steps/iso.ts";
 import { buildTestWasm } from "./testwasm.ts";
 
@@ -34,6 +35,13 @@ program
     if (!existsSync(initramfs)) throw new BuildError(messages.noSource(initramfs));
     buildIso(await buildKernel(dev ? "dev" : "release"), initramfs, ISO_PATH);
     console.log(`image: ${ISO_PATH}`);
+  });
+
+program
+  .command("servers")
+  .description("build/servers/NAME/NAME for every manifest in servers/")
+  .action(() => {
+    for (const [name, path] of buildServers()) console.log(`server: ${name} ${path}`);
   });
 
 program

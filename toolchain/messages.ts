@@ -21,6 +21,7 @@ export const messages = {
   unknownOperation: (name: string, fn: string): string =>
     `wasm2c operation ${name} (in ${fn}) is not defined by arch/x86_64/native.h\n` +
     `  Define it there, list it in toolchain/steps/operations.ts and test it in tests/unit/toolchain.`,
+  manifest: (path: string, why: string): string => `${path}: ${why}`,
   nestedTooDeep: `wasm2c ran out of stack: some function nests too deeply, often a switch of more than 150 cases
   Split it by the upper bits of the value, as kernel/services/syscall-dispatch.gen.ts does.`,
   floatingPoint: (fn: string): string =>

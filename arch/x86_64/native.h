@@ -16,7 +16,8 @@
  * belong to boot.S and intrinsics.c.
  *
  * LINEAR_BASE, NATIVE_HOST and NATIVE_CHECK_ALIGN may be set by the compiler's command line: the translation tests
- * run the same bodies in a host process.
+ * run the same bodies in a host process. Servers (user/server.c) set LINEAR_SEGMENT: their linear memory begins at the
+ * base of a segment register, found at run time.
  */
 #pragma once
 
@@ -32,6 +33,11 @@ typedef __SIZE_TYPE__ native_size;
 
 #ifndef LINEAR_BASE
 #define LINEAR_BASE 0xffffffff80000000ull
+#endif
+
+#ifndef LINEAR_SEGMENT
+#define LINEAR_SEGMENT
+#define LINEAR_PLACE(addr) (LINEAR_BASE + (u64)(addr))
 #endif
 
 #define INLINE static inline __attribute__((always_inline, unused))
@@ -66,9 +72,8 @@ INLINE __attribute__((noreturn)) void wasm_trap(u32 code) {
 
 #define DEFINE_LOAD(name, stored, extended, result)          \
   INLINE result name##_default32(u64 addr) {                 \
-    stored value;                                            \
-    __builtin_memcpy(&value, LINEAR(addr), sizeof value);    \
-    return (result)(extended)value;                          \
+    typedef stored cell __attribute__((aligned(1), may_alias)); \
+    return (result)(extended)*(const cell LINEAR_SEGMENT*)LINEAR_PLACE(addr); \
   }
 DEFINE_LOAD(i32_load, u32, u32, u32)
 DEFINE_LOAD(i64_load, u64, u64, u64)
@@ -85,8 +90,8 @@ DEFINE_LOAD(i64_load32_u, u32, u64, u64)
 
 #define DEFINE_STORE(name, stored, operand)                  \
   INLINE void name##_default32(u64 addr, operand value) {    \
-    stored wrapped = (stored)value;                          \
-    __builtin_memcpy(LINEAR(addr), &wrapped, sizeof wrapped); \
+    typedef stored cell __attribute__((aligned(1), may_alias)); \
+    *(cell LINEAR_SEGMENT*)LINEAR_PLACE(addr) = (stored)value; \
   }
 DEFINE_STORE(i32_store, u32, u32)
 DEFINE_STORE(i64_store, u64, u64)

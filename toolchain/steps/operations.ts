@@ -33,7 +33,7 @@ export const MEMORY_OPERATIONS: ReadonlySet<string> = new Set(
 
 export const OPERATIONS: ReadonlySet<string> = new Set([
   ...MEMORY_OPERATIONS,
-  "memory_fill", "memory_copy", "atomic_fence", "CALL_INDIRECT", "UNREACHABLE",
+  "memory_fill", "memory_copy", "memory_grow", "memory_pages", "atomic_fence", "CALL_INDIRECT", "UNREACHABLE",
   "I32_CLZ", "I64_CLZ", "I32_CTZ", "I64_CTZ", "I32_POPCNT", "I64_POPCNT",
   "I32_DIV_S", "I64_DIV_S", "I32_REM_S", "I64_REM_S", "DIV_U", "REM_U",
   "I32_ROTL", "I32_ROTR", "I64_ROTL", "I64_ROTR",

@@ -328,6 +328,9 @@ const IMPORT_CALL = /\bw2c_x86__64_(\w+)\(instance->w2c_x86__64_instance(?:, )?/
 const INDIRECT =
   /\bCALL_INDIRECT\(instance->w2c_T?0, (\w+) \(\*\)\(void\*(?:, )?([^)]*)\), (\w+), (\w+), instance->w2c_T?0\.data\[\w+\]\.module_instance(?:, )?/g;
 const MEMORY = /&instance->w2c_(?:M0|memory), (?:&instance->w2c_(?:M0|memory), )?/g;
+/** Servers only: a gate keeps the kernel's module from asking. */
+const MEMORY_GROW = /\bwasm_rt_grow_memory(?:_default32)?\(&instance->w2c_(?:M0|memory), /g;
+const MEMORY_SIZE = /\binstance->w2c_(?:M0|memory)\.pages\b/g;
 const GLOBAL = /\binstance->w2c_(\w+)/g;
 const WORD_BEFORE_PARENTHESIS = /\b([A-Za-z_]\w*)\(/g;
 
@@ -347,6 +350,8 @@ function rewriteBody(fn: ParsedFunction, naming: Naming, glue: Glue, intrinsics:
       return `x86_64_${demangle(mangled)}(`;
     })
     .replace(CALL, (_all, mangled: string) => `${cNameOf(naming, mangled)}(`)
+    .replace(MEMORY_GROW, "memory_grow(")
+    .replace(MEMORY_SIZE, "memory_pages()")
     .replace(MEMORY, "")
     .replace(GLOBAL, (_all, mangled: string) => globalName(mangled));
   for (const [, word] of rewritten.matchAll(WORD_BEFORE_PARENTHESIS) as Iterable<[string, string]>) {

@@ -14,7 +14,7 @@ import { handleGive, handleLookup, spaceOfCurrent, spaceOfProcess } from "./proc
 import { processObjectOf } from "./process-object";
 
 /** The object of the one ROOT capability. */
-const ROOT = changetype<KObject>(memory.data(offsetof<KObject>(), 8));
+const ROOT = changetype<KObject>(memory.data(offsetof<KObject>())); // SAFETY: static storage of that size
 
 export function rootObjectInit(): void {
   objectInit(ROOT, CapKind.ROOT);

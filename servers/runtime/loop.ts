@@ -1,0 +1,57 @@
+/**
+ * The life of a server: wait for calls and for bits, answer, stay alive in the supervisor's eyes.
+ *
+ *   bit 62 of the server's own notification   the supervisor asks for a sign of life
+ */
+import { heartbeatHandle, heartbeatMask } from "./start";
+import { endpointBind, ipcReplyWait, notificationSignal, notificationWait } from "./native-calls";
+
+/** Bit by which the supervisor asks. */
+export const HEARTBEAT: u64 = 1 << 62;
+/** ipc_reply_wait ended by bits (kernel/abi/capability.ts). */
+const NOTIFIED: i64 = 0x40000000;
+
+/** A call as it arrived, and the words of its answer. */
+@unmanaged
+export class Words {
+  badge: u64;
+  w0: u64;
+  w1: u64;
+  w2: u64;
+  w3: u64;
+}
+const WORDS = changetype<Words>(memory.data(40, 8));
+
+/** Waits for bits of `n` for ever, answering the supervisor, and gives every other bit to `onBits`. Does not return. */
+export function serveBits(n: u32, onBits: (bits: u64) => void): void {
+  while (true) {
+    const bits = notificationWait(n, 0);
+    if (bits < 0) continue; // a signal
+    if (<u64>bits & HEARTBEAT) notificationSignal(heartbeatHandle(), heartbeatMask());
+    if (<u64>bits & ~HEARTBEAT) onBits(<u64>bits & ~HEARTBEAT);
+    __collect();
+  }
+}
+
+/**
+ * Answers calls on `endpoint` with what `onCall` returns (a label: 0 or more, or a negated errno) and the words it leaves, and gives
+ * bits of `n` to `onBits`. Returns only when the endpoint is gone.
+ */
+export function serveCalls(
+  endpoint: u32, n: u32, onCall: (label: i32, words: Words) => i32, onBits: (bits: u64) => void,
+): i64 {
+  endpointBind(endpoint, n);
+  let answer: i32 = 0;
+  while (true) {
+    const got = ipcReplyWait(endpoint, answer, changetype<usize>(WORDS));
+    if (got == NOTIFIED) {
+      if (WORDS.w0 & HEARTBEAT) notificationSignal(heartbeatHandle(), heartbeatMask());
+      if (WORDS.w0 & ~HEARTBEAT) onBits(WORDS.w0 & ~HEARTBEAT);
+    } else if (got >= 0) {
+      answer = onCall(<i32>got, WORDS);
+    } else if (got != -4) { // EINTR
+      return got;
+    }
+    __collect();
+  }
+}

@@ -1,0 +1,108 @@
+/** Servers: every servers/<kind>/<name>/ with a manifest.json becomes build/servers/<name>, a static-PIE program. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { cachedStep, filesUnder } from "./cache.ts";
+import { BuildError, messages } from "./messages.ts";
+import { ARCH, BUILD, ROOT } from "./paths.ts";
+import { run, runNode } from "./run.ts";
+import { linearImage } from "./steps/linear.ts";
+import { rewriteWasm2c } from "./steps/rewrite.ts";
+import { wasm2cText } from "./steps/wasm2c.ts";
+import { readWasm } from "./wasm.ts";
+
+/** What servers/<kind>/<name>/manifest.json says; the supervisor's policy and the build read it. */
+export interface Manifest {
+  name: string;
+  about: string;
+  /** Linear memory; the server dies when it wants more. */
+  memoryMiB: number;
+  /** "never", "always", or for each PCI function that matches `pci`. */
+  start: "never" | "always" | "device";
+  pci?: readonly { vendor: string; device: string }[];
+  /** Capabilities by the names the server asks for. */
+  needs: readonly string[];
+}
+
+export interface Server {
+  manifest: Manifest;
+  /** Relative to the root. */
+  folder: string;
+}
+
+const SERVERS = join(ROOT, "servers");
+const OUT = join(BUILD, "servers");
+const PAGE = 65536;
+const GCC_FLAGS = [
+  "-std=gnu11", "-O2", "-ffreestanding", "-nostdlib", "-nostartfiles", "-static-pie", "-fPIE", "-mgeneral-regs-only", "-fno-strict-aliasing",
+  "-fwrapv", "-fno-delete-null-pointer-checks", "-fstack-protector-strong", "-mstack-protector-guard=global", "-fcf-protection=none",
+  "-fno-asynchronous-unwind-tables", "-fno-ident", "-g0", "-pipe", "-Wall", "-Wno-unused", "-Wno-array-bounds", "-Wno-stringop-overflow",
+  "-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack", "-Wl,-z,separate-code", "-Wl,--build-id=none", "-Wl,--no-dynamic-linker",
+];
+
+/** All servers, by name. */
+export function servers(): Server[] {
+  return filesUnder(SERVERS, "manifest.json").map((path) => {
+    const folder = relative(ROOT, join(path, ".."));
+    const manifest = JSON.parse(readFileSync(path, "utf8")) as Manifest;
+    if (!folder.endsWith(`/${manifest.name}`)) throw new BuildError(messages.manifest(path, "its name is not its folder's"));
+    if (!existsSync(join(ROOT, folder, "main.ts"))) throw new BuildError(messages.manifest(path, "there is no main.ts beside it"));
+    return { manifest, folder };
+  });
+}
+
+/** Builds every server; the paths of the programs. */
+export function buildServers(): Map<string, string> {
+  mkdirSync(OUT, { recursive: true });
+  return new Map(servers().map((server) => [server.manifest.name, buildServer(server)]));
+}
+
+function buildServer(server: Server): string {
+  const { name, memoryMiB } = server.manifest;
+  const folder = join(OUT, name);
+  const wasm = join(folder, "kernel.wasm");
+  serverWasm(server, wasm, join(folder, "kernel.wat"));
+  const program = join(OUT, name, name);
+  cachedStep({
+    name: `server-${name}`,
+    inputs: [wasm, join(ARCH, "native.h"), join(ARCH, "user/server.c")],
+    parameters: [...GCC_FLAGS, String(memoryMiB)],
+    outputs: [program],
+    action: () => translate(folder, wasm, program, memoryMiB),
+  });
+  return program;
+}
+
+/** The server's module; managed AssemblyScript, collected by the runtime's loop. */
+export function serverWasm(server: Server, wasm: string, wat: string): void {
+  const pages = String((server.manifest.memoryMiB << 20) / PAGE);
+  const args = [
+    join(ROOT, "node_modules/assemblyscript/bin/asc.js"), join(server.folder, "main.ts"), "--optimizeLevel", "2", "--runtime", "minimal",
+    "--enable", "threads", "--memoryBase", String(PAGE), "--initialMemory", pages, "--maximumMemory", pages, "--noExportMemory",
+    "--exportStart", "_initialize", "--use", "abort=", "--debug", "--outFile", wasm, "--textFile", wat,
+  ];
+  cachedStep({
+    name: `asc-${server.manifest.name}`,
+    inputs: [...filesUnder(SERVERS, ".ts"), ...filesUnder(join(ROOT, "kernel/abi"), ".ts")],
+    parameters: args.slice(1).map((arg) => arg.replace(ROOT, "")),
+    outputs: [wasm, wat],
+    action: () => void runNode(args),
+  });
+}
+
+function translate(folder: string, wasm: string, program: string, memoryMiB: number): void {
+  const { code } = rewriteWasm2c(wasm2cText(wasm));
+  const unit = join(folder, "server.c");
+  writeFileSync(unit, `#include "user/server.c"\n\n${code}`);
+  const image = linearImage(readWasm(readFileSync(wasm)));
+  const assembly = join(folder, "image.S");
+  writeFileSync(assembly, imageAssembly(image));
+  run("gcc", [...GCC_FLAGS, `-I${ARCH}`, `-ffile-prefix-map=${ROOT}/=`, `-DSERVER_MEMORY=${memoryMiB << 20}u`, unit, assembly, "-o", program]);
+  run("strip", ["--strip-all", program]);
+}
+
+function imageAssembly(image: Buffer): string {
+  const lines = ["  .section .rodata", "  .balign 16", "  .globl server_image", "server_image:"];
+  for (let at = 0; at < image.length; at += 32) lines.push(`  .byte ${[...image.subarray(at, at + 32)].join(",")}`);
+  lines.push("  .balign 4", "  .globl server_image_size", "server_image_size:", `  .long ${image.length}`);
+  return [...lines, '  .section .note.GNU-stack, "", @progbits', ""].join("\n");
+}
