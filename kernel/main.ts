@@ -24,7 +24,7 @@ import { taskCreateKernel, taskStart, threadBegin } from "./core/sched/sched";
 import { schedBoot, schedRun } from "./core/sched/sched-boot";
 import { schedSelftestStart } from "./core/sched/sched-selftest";
 import { taskOf } from "./core/sched/task";
-import { userThreadBegin } from "./services/process/init";
+import { processSpawnInit, userThreadBegin } from "./services/process/init";
 import { servicesStart } from "./services/start";
 import { syscallFinish, syscallHandle } from "./services/syscall-entry";
 import { LogLevel, logBegin, logCString, logConsoleLevelSet, logEnd, logInfo, logInit, logKeyDec, logStr } from "./lib/log";
@@ -43,10 +43,17 @@ export function kernelMain(magic: u32, infoPa: u64): void {
   crashIfAsked();
   if (cmdlineHas("selftest=sched")) schedSelftestStart();
   if (cmdlineHas("selftest=mm")) mmSelftestStart();
-  const starter = taskCreateKernel("start", servicesStart, 0);
+  const starter = taskCreateKernel("start", firstThread, 0);
   if (!starter) bootStop("no memory for the first thread");
   else taskStart(starter);
   schedRun();
+}
+
+/** The first kernel thread: services, then process 1. */
+function firstThread(arg: u32): void {
+  const problem = servicesStart();
+  if (problem) bootStop(problem);
+  processSpawnInit();
 }
 
 /** Output, exceptions: from here on a bug says what it is. */

@@ -194,11 +194,38 @@ export function cmdlineFind(name: string): usize {
   let at = CMDLINE;
   while (load<u8>(at) != 0) {
     while (load<u8>(at) == 0x20) at++;
+    if (isSeparator(at)) break;
     const value = wordMatch(at, name);
     if (value != 0) found = value;
     while (load<u8>(at) != 0 && load<u8>(at) != 0x20) at++;
   }
   return found;
+}
+
+/** True at the word `--`: what follows is for process 1, not for the kernel. */
+function isSeparator(at: usize): bool {
+  if (load<u8>(at) != 0x2d || load<u8>(at + 1) != 0x2d) return false;
+  return load<u8>(at + 2) == 0x20 || load<u8>(at + 2) == 0;
+}
+
+/** Copies word number `index` after the word `--` to `to`, with a NUL; bytes written, 0 when there is no such word. */
+export function cmdlineRestWord(index: u32, to: usize): u32 {
+  let at = CMDLINE;
+  let left: i32 = -1; // words still to skip, once the separator was seen
+  while (load<u8>(at) != 0) {
+    while (load<u8>(at) == 0x20) at++;
+    const length = cmdlineValueLength(at);
+    if (length == 0) return 0;
+    if (left == 0) {
+      memory.copy(to, at, length);
+      store<u8>(to + length, 0);
+      return length + 1;
+    }
+    if (left > 0) left--;
+    else if (isSeparator(at)) left = index;
+    at += length;
+  }
+  return 0;
 }
 
 /** Length of a value that cmdlineFind returned. */

@@ -1,5 +1,5 @@
 /**
- * From a running core to process 1: every service in the order of its needs. Runs in a kernel thread of its own.
+ * From a running core to what process 1 needs: every service in the order of its needs. Runs in a kernel thread of its own.
  */
 import { rtcReadSeconds } from "../../arch/current";
 import { BOOT_INFO } from "../../arch/x86_64/boot-info";
@@ -11,7 +11,7 @@ import { driversInit } from "./driver/driver-init";
 import { unixSocketsInit } from "./net/unix/socket-file";
 import { nativeTableInit } from "./native-dispatch.gen";
 import { nativeInit } from "./native/native-init";
-import { processInit, processSpawnInit } from "./process/init";
+import { processInit } from "./process/init";
 import { robustListsInit } from "./process/robust-list";
 import { timersInit } from "./process/sys-timer";
 import { vdsoInit } from "./process/vdso";
@@ -21,10 +21,10 @@ import { eventfdInit } from "./vfs/eventfd";
 import { pipeInit } from "./vfs/sys-pipe";
 import { timerfdInit } from "./vfs/timerfd";
 import { FileMode } from "./vfs/types";
-import { initramfsUnpack, vfsInit, vfsMkdir, vfsMknod } from "./vfs/vfs";
+import { initramfsProblem, initramfsUnpack, vfsInit, vfsMkdir, vfsMknod } from "./vfs/vfs";
 
-/** The body of the first kernel thread. */
-export function servicesStart(arg: u32): void {
+/** Everything but process 1, on the first kernel thread; why the boot cannot go on, or null. */
+export function servicesStart(): string | null {
   syscallTableInit();
   nativeTableInit();
   nativeInit();
@@ -41,13 +41,17 @@ export function servicesStart(arg: u32): void {
   unixSocketsInit();
   driversInit();
   if (!vdsoInit()) logInfo("boot", "no vDSO: programs ask for the time by system call");
-  rootFill();
-  processSpawnInit();
+  return rootFill();
 }
 
-/** The initramfs becomes the root; a console node is there even when the archive has none, as on Linux. */
-function rootFill(): void {
+/**
+ * The initramfs becomes the root; a console node is there even when the archive has none, as on Linux. A damaged or
+ * truncated one ends the boot here: half a root would only fail later, and less clearly.
+ */
+function rootFill(): string | null {
   const files = initramfsUnpack(BOOT_INFO.initrdPa, BOOT_INFO.initrdBytes);
+  const problem = initramfsProblem();
+  if (problem) return problem;
   vfsMkdir("/dev", 0o755); // EEXIST when the archive brought it
   vfsMknod("/dev/console", FileMode.IFCHR | 0o600, (5 << 8) | 1);
   if (files < 0) {
@@ -57,4 +61,5 @@ function rootFill(): void {
     logEnd();
   }
   initrdFree(); // every file has its own pages now
+  return null;
 }

@@ -5,7 +5,7 @@
  * `rdinit=` or `init=` (else /init), and become it.
  */
 import { trapFrameOf } from "../../../arch/current";
-import { cmdlineFind, cmdlineValueLength } from "../../../arch/x86_64/boot-info";
+import { cmdlineFind, cmdlineRestWord, cmdlineValueLength } from "../../../arch/x86_64/boot-info";
 import { TRAP_HOOKS } from "../../../arch/x86_64/trap";
 import { Errno } from "../../abi/errno";
 import { Signal } from "../../abi/signal";
@@ -173,7 +173,7 @@ function pathPut(path: usize, text: string): void {
   store<u8>(path + text.length, 0);
 }
 
-/** Executes `path` with argv { path } and the environment Linux gives its init. */
+/** Executes `path` with argv { path, the words after `--` on the command line } and the environment Linux gives its init. */
 function initExec(path: usize): i64 {
   const ptr = kzalloc(offsetof<ExecState>());
   if (ptr == 0) return -Errno.NOMEM;
@@ -197,12 +197,22 @@ function argumentsFill(args: ExecArgs, path: usize): bool {
   while (load<u8>(path + length) != 0) length++;
   memory.copy(args.buffer, path, length + 1);
   args.used = length + 1;
-  args.argvBytes = args.used;
   args.argc = 1;
+  restAppend(args);
+  args.argvBytes = args.used;
   wordAppend(args, "HOME=/");
   wordAppend(args, "TERM=linux");
   wordAppend(args, "PATH=/sbin:/usr/sbin:/bin:/usr/bin");
   return true;
+}
+
+/** The words after `--` become arguments; the command line is shorter than the buffer. */
+function restAppend(args: ExecArgs): void {
+  let bytes = cmdlineRestWord(0, args.buffer + args.used);
+  while (bytes != 0) {
+    args.used += bytes;
+    bytes = cmdlineRestWord(args.argc++, args.buffer + args.used);
+  }
 }
 
 function wordAppend(args: ExecArgs, text: string): void {

@@ -36,6 +36,8 @@ class Cpio {
   links: usize;   // LINK_BUCKETS chains of CpioLink: files with more names to come
   files: u32;
   problem: usize; // a string: why it stopped, 0 while all is well
+  trailers: u32;  // archives read to their end
+  pad: u32;
   data: u64;      // pa of the current entry's data
 }
 
@@ -89,6 +91,13 @@ export function initramfsUnpack(pa: u64, size: u64): i32 {
   kfree(block);
   cpioReport();
   return CPIO.problem && !CPIO.files ? -(<i32>Errno.INVAL) : <i32>CPIO.files;
+}
+
+/** Why the archive cannot be the root; null when at least one whole archive was unpacked. */
+export function initramfsProblem(): string | null {
+  if (CPIO.trailers != 0) return null;
+  if (!CPIO.problem) return "the initramfs ends before its last entry (truncated?)";
+  return changetype<string>(CPIO.problem); // SAFETY: fail() stores literals
 }
 
 function cpioReport(): void {
@@ -159,7 +168,10 @@ function isTrailer(): bool {
 }
 
 function entryUnpack(): void {
-  if (isTrailer()) return linksFree();
+  if (isTrailer()) {
+    CPIO.trailers++;
+    return linksFree();
+  }
   let parent = dentryGet(dentryOf(mountRoot().root));
   let p = CPIO.name;
   while (true) {

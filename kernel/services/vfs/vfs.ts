@@ -23,7 +23,7 @@ import { tmpfsInit, tmpfsMount, tmpfsSuperNew } from "./tmpfs";
 export { vfsCreateIn, vfsMkdir, vfsMknod } from "./kernel-files";
 export { vfsMount } from "./sys-mount";
 export { specialFileOpsSet } from "./special";
-export { initramfsUnpack } from "./cpio";
+export { initramfsProblem, initramfsUnpack } from "./cpio";
 
 /** Bucket counts and cache sizes follow the RAM between these bounds. */
 const BUCKETS_MIN: u32 = 1024;
