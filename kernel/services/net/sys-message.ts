@@ -1,5 +1,5 @@
 /**
- * sendto, recvfrom, sendmsg, recvmsg on local sockets. Ancillary data cannot be sent; none is ever received.
+ * sendto, recvfrom, sendmsg, recvmsg on local sockets. Descriptors are the only ancillary data (rights.ts).
  *
  * Spec  send(2), recv(2); struct msghdr of socket.h: name 0, namelen 8, iov 16, iovlen 24, control 32, controllen 40, flags 48.
  */
@@ -13,6 +13,7 @@ import { inodePut } from "../vfs/inode";
 import { inodeOf, isErrPtr } from "../vfs/types";
 import { ADDRESS_BYTES, addressCopyIn, addressCopyOut, addressInode, addressIsPath, addressName } from "./unix/address";
 import { Message, messageData, messageFree, messageNew, messageOf } from "./unix/message";
+import { RightsList, rightsDeliver, rightsFetch } from "./unix/rights";
 import { fileSocket, socketFlags } from "./unix/socket-file";
 import { QUEUE_BYTES, Socket, SocketType, socketName, socketOf } from "./unix/socket";
 import { MsgFlag, Received, Target, messageSend, receivedCopy, socketReceiveBegin, socketReceiveEnd, socketSend } from "./unix/transfer";
@@ -111,7 +112,6 @@ export function sysSendmsg(fd: i32, msgVa: u64, flags: u32): i64 {
 }
 
 function sendVector(socket: Socket, header: usize, flags: u32): i64 {
-  if (wordAt64(header + 40) != 0) return -Errno.OPNOTSUPP; // ancillary data
   const total = vectorBytes(header);
   if (total < 0) return total;
   if (total > <i64>QUEUE_BYTES) return -Errno.MSGSIZE;
@@ -124,6 +124,12 @@ function sendVector(socket: Socket, header: usize, flags: u32): i64 {
     return -Errno.FAULT;
   }
   bytesCopy(messageData(message) + <u32>total, socketName(socket), name);
+  const files = rightsFetch(wordAt64(header + 32), wordAt64(header + 40));
+  if (files < 0) {
+    messageFree(message);
+    return files;
+  }
+  message.files = <u32>files;
   const va = wordAt64(header);
   if (va == 0) return messageSend(socket, 0, message, flags);
   return sendMessageTo(socket, message, flags, va, wordAt32(header + 8));
@@ -195,8 +201,22 @@ function receiveVector(socket: Socket, header: usize, msgVa: u64, room: u32, fla
   if (out.message != 0) r = vectorCopy(header, messageData(messageOf(out.message)) + out.offset, out.count, true);
   if (r == 0 && senderOut(out, wordAt64(header), msgVa + 8) != 0) r = -Errno.FAULT;
   if (r == 0) r = fullCount(out, flags);
-  const shown: u32 = out.isCut ? MsgFlag.TRUNC : 0;
+  const control = r < 0 ? 0 : controlOut(header, out, flags);
+  const shown: u32 = (out.isCut ? <u32>MsgFlag.TRUNC : 0) | out.count; // controlOut left MSG_CTRUNC there
   socketReceiveEnd(out);
-  if (userStore64(msgVa + 40, 0) != 0 || userStore32(msgVa + 48, shown) != 0) return -Errno.FAULT;
+  if (control < 0) return control;
+  if (userStore64(msgVa + 40, control) != 0 || userStore32(msgVa + 48, shown) != 0) return -Errno.FAULT;
+  return r;
+}
+
+/** Descriptors that came along: bytes of control data or -errno; out.count becomes MSG_CTRUNC when some were lost, else 0. */
+function controlOut(header: usize, out: Received, flags: u32): i64 {
+  out.count = 0;
+  if (out.files == 0) return 0;
+  const list = changetype<RightsList>(out.files); // SAFETY: Received.files
+  out.files = 0;
+  const cut = changetype<usize>(out) + offsetof<Received>("count");
+  const r = rightsDeliver(list, wordAt64(header + 32), wordAt64(header + 40), (flags & MsgFlag.CMSG_CLOEXEC) != 0, cut);
+  if (out.count != 0) out.count = MsgFlag.CTRUNC;
   return r;
 }

@@ -123,10 +123,71 @@ static void servers(void) {
   check_errno(connect(socket(AF_UNIX, SOCK_STREAM, 0), (void *)&a, al), ENOENT, "no such path");
 }
 
+static int send_files(int socket, const int *files, int count, int level, int type) {
+  char byte = 'f', control[CMSG_SPACE(64 * sizeof(int))];
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+  memset(control, 0, sizeof control);
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = level;
+  header->cmsg_type = type;
+  header->cmsg_len = CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(header), files, count * sizeof(int));
+  return sendmsg(socket, &message, 0);
+}
+/* Descriptors received, at most `room`; flags of the message in *flags. */
+static int receive_files(int socket, int *files, int room, int *flags) {
+  char byte, control[CMSG_SPACE(64 * sizeof(int))];
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_LEN(room * sizeof(int))};
+  if (recvmsg(socket, &message, *flags) != 1) return -1;
+  *flags = message.msg_flags;
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  if (!header) return 0;
+  int count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  memcpy(files, CMSG_DATA(header), count * sizeof(int));
+  return count;
+}
+static void descriptors_travel(void) {
+  int pair[2], ends[2], got[4] = {-1, -1, -1, -1}, flags = 0;
+  check(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0 && pipe(ends) == 0, "a socket pair and a pipe");
+  check(send_files(pair[0], ends, 2, SOL_SOCKET, SCM_RIGHTS) == 1, "two descriptors are sent");
+  check(write(pair[0], "more", 4) == 4, "and bytes after them");
+  check(receive_files(pair[1], got, 4, &flags) == 2 && !(flags & MSG_CTRUNC), "two descriptors arrive");
+  close(ends[0]);
+  close(ends[1]);
+  char text[8];
+  check(write(got[1], "through", 7) == 7 && read(got[0], text, 8) == 7 && !memcmp(text, "through", 7), "they are the pipe");
+  check(fcntl(got[0], F_GETFD) == 0, "without close-on-exec");
+  check(read(pair[1], text, 8) == 4, "the bytes stay in order");
+  send_files(pair[0], got, 2, SOL_SOCKET, SCM_RIGHTS);
+  flags = MSG_CMSG_CLOEXEC;
+  int one[1];
+  check(receive_files(pair[1], one, 1, &flags) == 1 && (flags & MSG_CTRUNC), "room for one: the other is lost, and that is told");
+  check(fcntl(one[0], F_GETFD) == FD_CLOEXEC, "MSG_CMSG_CLOEXEC");
+  close(one[0]);
+  close(got[1]);
+  int bad[1] = {999};
+  check_errno(send_files(pair[0], bad, 1, SOL_SOCKET, SCM_RIGHTS), EBADF, "a descriptor that is not open");
+  check_errno(send_files(pair[0], got, 1, SOL_SOCKET, 77), EINVAL, "unknown ancillary data");
+  send_files(pair[0], got, 1, SOL_SOCKET, SCM_RIGHTS);
+  check(read(pair[1], text, 8) == 1, "read takes the byte and drops the descriptor");
+  for (int i = 0; i < 200; i++) { /* each pair travels in the next one's queue: dropped without recursion */
+    int next[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, next)) break;
+    send_files(next[0], pair, 2, SOL_SOCKET, SCM_RIGHTS);
+    close(pair[0]);
+    close(pair[1]);
+    memcpy(pair, next, sizeof pair);
+  }
+  check(close(pair[0]) == 0 && close(pair[1]) == 0, "a chain of sockets in sockets is closed");
+  close(got[0]);
+}
 int main(void) {
   pairs();
   bulk();
   datagrams();
   servers();
+  descriptors_travel();
   return tap_done();
 }

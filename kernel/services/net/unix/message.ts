@@ -5,9 +5,11 @@
  *
  * Invariants  G1  taken <= size; a message leaves its queue when everything is taken.
  *             G2  pins counts readers copying bytes out; the last user of an unqueued message frees it.
- * Locking     unixLock (socket.ts).
+ *             G3  files holds one reference on each file on its way; a receive takes the list, or messageFree drops it.
+ * Locking     unixLock (socket.ts); messageFree may sleep.
  */
 import { kfree, kmalloc } from "../../../core/mm/slab";
+import { RightsList, rightsFree } from "./rights";
 
 @final @unmanaged
 export class Message {
@@ -17,12 +19,11 @@ export class Message {
   pins: u32;      // G2
   isQueued: u32;
   sender: u32;    // bytes of the sender's name that follow the data (datagram)
-  pad0: u32;
-  pad1: u32;
+  files: u32;     // RightsList (G3), or 0
+  pad: u32;
 }
 
-/** SAFETY: `address` is a Message, as the queue fields of Socket. */
-export function messageOf(address: u32): Message { return changetype<Message>(address); }
+export function messageOf(address: u32): Message { return changetype<Message>(address); } // SAFETY: as the queue fields of Socket
 
 /** An empty message with room for `size` bytes and a name, or null. */
 export function messageNew(size: u32, nameBytes: u32): Message | null {
@@ -35,6 +36,7 @@ export function messageNew(size: u32, nameBytes: u32): Message | null {
   message.pins = 0;
   message.isQueued = 0;
   message.sender = nameBytes;
+  message.files = 0;
   return message;
 }
 
@@ -45,5 +47,6 @@ export function messageData(message: Message): usize {
 
 /** Frees a message nobody uses. */
 export function messageFree(message: Message): void {
+  if (message.files != 0) rightsFree(changetype<RightsList>(message.files)); // SAFETY: G3
   kfree(changetype<usize>(message));
 }

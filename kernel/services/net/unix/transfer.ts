@@ -11,13 +11,14 @@ import { wakeUpAll } from "../../../core/sync/wait-queue";
 import { signalSendTask } from "../../signal/send";
 import { bufCopyIn, bufCopyOut } from "../../vfs/io-buf";
 import { bytesCopy } from "../../../lib/bytes";
+import { RightsList, rightsCopy, rightsFree } from "./rights";
 import { Message, messageData, messageFree, messageNew, messageOf } from "./message";
 import {
   QUEUE_BYTES, Shutdown, Socket, SocketState, SocketType, socketBoundLocked, socketHasRoom, socketName, socketOf, socketQueueLocked,
   socketUnqueueLocked, socketWaitInputLocked, socketWaitRoomLocked, socketWriteWait, socketsLock, socketsUnlock,
 } from "./socket";
 
-export const enum MsgFlag { OOB = 1, PEEK = 2, TRUNC = 0x20, DONTWAIT = 0x40, EOR = 0x80, WAITALL = 0x100, NOSIGNAL = 0x4000 }
+export const enum MsgFlag { OOB = 1, PEEK = 2, TRUNC = 0x20, DONTWAIT = 0x40, EOR = 0x80, CTRUNC = 8, WAITALL = 0x100, NOSIGNAL = 0x4000, CMSG_CLOEXEC = 0x40000000 }
 
 /** Bytes of one stream message: a large write becomes several. */
 const STREAM_CHUNK: u32 = 16384;
@@ -99,6 +100,7 @@ export class Received {
   offset: u32;    // of the bytes within it
   count: u32;     // bytes to copy
   isCut: u32;     // a datagram was longer than the buffer
+  files: u32;     // RightsList that came with the message: the caller's, or 0
 }
 
 /** Claims up to `count` bytes of the next message: 0 with `out` filled, or -errno. */
@@ -106,6 +108,7 @@ export function socketReceiveBegin(socket: Socket, count: u32, flags: u32, out: 
   out.message = 0;
   out.count = 0;
   out.isCut = 0;
+  out.files = 0;
   socketsLock();
   const r = waitMessageLocked(socket, flags);
   if (r == 0 && socket.head != 0) claimLocked(socket, messageOf(socket.head), count, flags, out);
@@ -134,7 +137,12 @@ function claimLocked(socket: Socket, message: Message, count: u32, flags: u32, o
   out.count = n;
   out.isCut = socket.type != SocketType.STREAM && n < left ? 1 : 0;
   message.pins++;
-  if (flags & MsgFlag.PEEK) return;
+  if (flags & MsgFlag.PEEK) {
+    if (message.files != 0) out.files = rightsCopy(changetype<RightsList>(message.files)); // SAFETY: G3
+    return;
+  }
+  out.files = message.files;
+  message.files = 0;
   const consumed = socket.type == SocketType.STREAM ? n : left;
   message.taken += consumed;
   socket.queued -= consumed;
@@ -142,9 +150,11 @@ function claimLocked(socket: Socket, message: Message, count: u32, flags: u32, o
   if (socket.peer != 0) wakeUpAll(socketWriteWait(socketOf(socket.peer)));
 }
 
-/** Lets go of a claimed message. May sleep. */
+/** Lets go of a claimed message and of files nobody asked for. May sleep. */
 export function socketReceiveEnd(out: Received): void {
   if (out.message == 0) return;
+  if (out.files != 0) rightsFree(changetype<RightsList>(out.files)); // SAFETY: G3
+  out.files = 0;
   const message = messageOf(out.message);
   socketsLock();
   message.pins--;
