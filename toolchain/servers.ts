@@ -6,6 +6,7 @@ import { BuildError, messages } from "./messages.ts";
 import { ARCH, BUILD, ROOT } from "./paths.ts";
 import { run, runNode } from "./run.ts";
 import { linearImage } from "./steps/linear.ts";
+import { SERVER_OPERATIONS } from "./steps/operations.ts";
 import { rewriteWasm2c } from "./steps/rewrite.ts";
 import { wasm2cText } from "./steps/wasm2c.ts";
 import { readWasm } from "./wasm.ts";
@@ -56,6 +57,14 @@ export function buildServers(): Map<string, string> {
   return new Map(servers().map((server) => [server.manifest.name, buildServer(server)]));
 }
 
+/** The lines servers/services/supervisor/manifests.ts reads. */
+export function manifestLines(): string {
+  return servers().map(({ manifest }) => {
+    const pci = (manifest.pci ?? []).map(({ vendor, device }) => `${vendor}:${device}`).join(",");
+    return `${manifest.name} start=${manifest.start} pci=${pci} needs=${manifest.needs.join(",")}\n`;
+  }).join("");
+}
+
 function buildServer(server: Server): string {
   const { name, memoryMiB } = server.manifest;
   const folder = join(OUT, name);
@@ -78,7 +87,7 @@ export function serverWasm(server: Server, wasm: string, wat: string): void {
   const args = [
     join(ROOT, "node_modules/assemblyscript/bin/asc.js"), join(server.folder, "main.ts"), "--optimizeLevel", "2", "--runtime", "minimal",
     "--enable", "threads", "--memoryBase", String(PAGE), "--initialMemory", pages, "--maximumMemory", pages, "--noExportMemory",
-    "--exportStart", "_initialize", "--use", "abort=", "--debug", "--outFile", wasm, "--textFile", wat,
+    "--exportStart", "_initialize", "--use", "abort=", "--debug", "--disableWarning", "201", "--outFile", wasm, "--textFile", wat,
   ];
   cachedStep({
     name: `asc-${server.manifest.name}`,
@@ -90,7 +99,7 @@ export function serverWasm(server: Server, wasm: string, wat: string): void {
 }
 
 function translate(folder: string, wasm: string, program: string, memoryMiB: number): void {
-  const { code } = rewriteWasm2c(wasm2cText(wasm));
+  const { code } = rewriteWasm2c(wasm2cText(wasm), SERVER_OPERATIONS);
   const unit = join(folder, "server.c");
   writeFileSync(unit, `#include "user/server.c"\n\n${code}`);
   const image = linearImage(readWasm(readFileSync(wasm)));

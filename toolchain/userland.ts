@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
+import { buildServers, manifestLines } from "./servers.ts";
 import { characterDevice, directory, file, symlink, type ArchiveEntry } from "./cpio.ts";
 
 /** Of the package busybox-static. */
@@ -27,7 +28,15 @@ export function userlandEntries(): ArchiveEntry[] {
     file(MUSL.slice(1), readFileSync(MUSL), 0o755),
     symlink(MUSL_LOADER, MUSL),
     ...treeEntries("rootfs", ""),
+    ...serverEntries(),
   ];
+}
+
+/** The ring-3 servers, and what the supervisor knows of them. */
+function serverEntries(): ArchiveEntry[] {
+  const programs = [...buildServers()].map(([name, path]) =>
+    file(name === "supervisor" ? "sbin/supervisor" : `lib/servers/${name}`, readFileSync(path), 0o755));
+  return [...programs, file("lib/servers/manifests", Buffer.from(manifestLines()), 0o644)];
 }
 
 function busyboxEntries(): ArchiveEntry[] {

@@ -58,7 +58,9 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1024, name: "time_now", args: "" },
 
   // ---- memory ----
-  /** Zeroed frames; MemoryFlag. CONTIGUOUS for devices that cannot scatter; DMA asks for the DMA right (MEMORY source: ROOT or a quota). */
+  /** A QUOTA for `bytes` of memory objects. Needs ROOT. */
+  { nr: 0x1033, name: "quota_create", args: "root: cap, bytes: usize" },
+  /** Zeroed frames against a QUOTA (ENOMEM when it is used up); MemoryFlag. CONTIGUOUS for devices that cannot scatter, up to 8 MiB. */
   { nr: 0x1030, name: "memory_create", args: "quota: cap, bytes: usize, flags: uint" },
   /** Maps a MEMORY or MMIO object at `addr` (page aligned, in the caller's own reserved range); prot as mmap's. */
   { nr: 0x1031, name: "memory_map", args: "memory: cap, addr: va, offset: off, bytes: usize, prot: uint" },

@@ -22,6 +22,8 @@ export const enum Rank {
   MM_LIST = 48,      // list of address spaces
   VMA = 50,
   PAGE_TABLE = 52,
+  BLOCK = 51,        // a disk's requests and ring
+  IRQ_OBJECT = 53,   // which capability object an interrupt vector belongs to
   NOTIFICATION = 54,
   ENDPOINT = 56,
   WAIT_QUEUE = 60,

@@ -1,6 +1,18 @@
 /** Native call number -> handler. Generated from kernel/abi/native.ts by toolchain/generate.ts; do not edit. */
 import { TrapFrame } from "../../arch/current";
 import {
+  nativeIrqAck,
+  nativeIrqBind,
+  nativePciBar,
+  nativePciConfigRead,
+  nativePciConfigWrite,
+  nativePciInfo,
+  nativePciIrq,
+  nativePciList,
+  nativePciMaster,
+  nativePciOpen,
+} from "./driver/pci/pci-object";
+import {
   nativeCapCopy,
   nativeCapDrop,
   nativeCapInfo,
@@ -21,6 +33,14 @@ import {
   nativeNotificationWait,
   nativeTimeNow,
 } from "./native/ipc-calls";
+import {
+  nativeMemoryAddresses,
+  nativeMemoryCreate,
+  nativeMemoryMap,
+  nativePortIn,
+  nativePortOut,
+  nativeQuotaCreate,
+} from "./native/memory-calls";
 import {
   nativeProcessConfine,
   nativeProcessKill,
@@ -62,6 +82,22 @@ function call4129(frame: TrapFrame): i64 { return nativeNotificationSignal(<u32>
 function call4130(frame: TrapFrame): i64 { return nativeNotificationWait(<u32>frame.rdi, frame.rsi); }
 function call4131(frame: TrapFrame): i64 { return nativeNotificationTimer(<u32>frame.rdi, frame.rsi, frame.rdx, frame.r10); }
 function call4132(frame: TrapFrame): i64 { return nativeTimeNow(); }
+function call4147(frame: TrapFrame): i64 { return nativeQuotaCreate(<u32>frame.rdi, frame.rsi); }
+function call4144(frame: TrapFrame): i64 { return nativeMemoryCreate(<u32>frame.rdi, frame.rsi, <u32>frame.rdx); }
+function call4145(frame: TrapFrame): i64 { return nativeMemoryMap(<u32>frame.rdi, frame.rsi, frame.rdx, frame.r10, <u32>frame.r8); }
+function call4146(frame: TrapFrame): i64 { return nativeMemoryAddresses(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx, frame.r10, <u32>frame.r8); }
+function call4160(frame: TrapFrame): i64 { return nativeIrqBind(<u32>frame.rdi, <u32>frame.rsi, frame.rdx); }
+function call4161(frame: TrapFrame): i64 { return nativeIrqAck(<u32>frame.rdi); }
+function call4162(frame: TrapFrame): i64 { return nativePortIn(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx); }
+function call4163(frame: TrapFrame): i64 { return nativePortOut(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx, <u32>frame.r10); }
+function call4168(frame: TrapFrame): i64 { return nativePciList(<u32>frame.rdi, <u32>frame.rsi, frame.rdx); }
+function call4169(frame: TrapFrame): i64 { return nativePciOpen(<u32>frame.rdi, <u32>frame.rsi); }
+function call4170(frame: TrapFrame): i64 { return nativePciInfo(<u32>frame.rdi, frame.rsi); }
+function call4171(frame: TrapFrame): i64 { return nativePciConfigRead(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx); }
+function call4172(frame: TrapFrame): i64 { return nativePciConfigWrite(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx, <u32>frame.r10); }
+function call4173(frame: TrapFrame): i64 { return nativePciBar(<u32>frame.rdi, <u32>frame.rsi); }
+function call4174(frame: TrapFrame): i64 { return nativePciIrq(<u32>frame.rdi, <u32>frame.rsi); }
+function call4175(frame: TrapFrame): i64 { return nativePciMaster(<u32>frame.rdi, <u32>frame.rsi); }
 function call4176(frame: TrapFrame): i64 { return nativeProcessOpen(<i32>frame.rdi); }
 function call4177(frame: TrapFrame): i64 { return nativeProcessWatch(<u32>frame.rdi, <u32>frame.rsi, frame.rdx); }
 function call4178(frame: TrapFrame): i64 { return nativeProcessKill(<u32>frame.rdi, <i32>frame.rsi); }
@@ -87,6 +123,22 @@ export function nativeTableInit(): void {
   nativeSet(34, call4130);
   nativeSet(35, call4131);
   nativeSet(36, call4132);
+  nativeSet(51, call4147);
+  nativeSet(48, call4144);
+  nativeSet(49, call4145);
+  nativeSet(50, call4146);
+  nativeSet(64, call4160);
+  nativeSet(65, call4161);
+  nativeSet(66, call4162);
+  nativeSet(67, call4163);
+  nativeSet(72, call4168);
+  nativeSet(73, call4169);
+  nativeSet(74, call4170);
+  nativeSet(75, call4171);
+  nativeSet(76, call4172);
+  nativeSet(77, call4173);
+  nativeSet(78, call4174);
+  nativeSet(79, call4175);
   nativeSet(80, call4176);
   nativeSet(81, call4177);
   nativeSet(82, call4178);

@@ -6,7 +6,7 @@ export const enum Native {
   CAP_COPY = 0x1000, CAP_DROP = 0x1001, CAP_REVOKE = 0x1002, CAP_INFO = 0x1003, CAP_INSTALL = 0x1004, ROOT_CLAIM = 0x1005,
   ENDPOINT_CREATE = 0x1010, IPC_CALL = 0x1011, IPC_REPLY_WAIT = 0x1012, ENDPOINT_BIND = 0x1015,
   NOTIFICATION_CREATE = 0x1020, NOTIFICATION_SIGNAL = 0x1021, NOTIFICATION_WAIT = 0x1022, NOTIFICATION_TIMER = 0x1023, TIME_NOW = 0x1024,
-  MEMORY_CREATE = 0x1030, MEMORY_MAP = 0x1031, MEMORY_ADDRESSES = 0x1032,
+  MEMORY_CREATE = 0x1030, MEMORY_MAP = 0x1031, MEMORY_ADDRESSES = 0x1032, QUOTA_CREATE = 0x1033,
   IRQ_BIND = 0x1040, IRQ_ACK = 0x1041, PORT_IN = 0x1042, PORT_OUT = 0x1043,
   PCI_LIST = 0x1048, PCI_OPEN = 0x1049, PCI_INFO = 0x104a, PCI_CONFIG_READ = 0x104b, PCI_CONFIG_WRITE = 0x104c, PCI_BAR = 0x104d,
   PCI_IRQ = 0x104e, PCI_MASTER = 0x104f,
@@ -43,6 +43,7 @@ export function memoryMap(memory: u32, at: usize, offset: u64, bytes: u64, prot:
 export function memoryAddresses(memory: u32, pci: u32, firstPage: u32, out: usize, count: u32): i64 {
   return serverCall(Native.MEMORY_ADDRESSES, memory, pci, firstPage, linearVa(out), count, 0);
 }
+export function quotaCreate(root: u32, bytes: u64): i64 { return call2(Native.QUOTA_CREATE, root, bytes); }
 export function irqBind(irq: u32, n: u32, bits: u64): i64 { return call3(Native.IRQ_BIND, irq, n, bits); }
 export function irqAck(irq: u32): i64 { return call1(Native.IRQ_ACK, irq); }
 export function pciList(root: u32, index: u32, out: usize): i64 { return call3(Native.PCI_LIST, root, index, linearVa(out)); }

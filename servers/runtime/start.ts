@@ -73,6 +73,9 @@ export function log(text: string): void {
   serviceCall(logPort, LOG_LINE, linearVa(changetype<usize>(bytes)), <u64>bytes.byteLength, 0, 0);
 }
 
+/** For a server that got the log's port by itself. */
+export function logTo(port: u32): void { logPort = port; }
+
 /** A number in the log. */
 export function hex(value: u64): string {
   let text = "";

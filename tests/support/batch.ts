@@ -38,8 +38,8 @@ export interface BatchOptions extends VmOptions {
 const MACHINES = 12;
 const GRACE_MS = 10_000;
 
-/** A line of the kernel's log among the output. */
-const KERNEL_LOG = /^\[ *\d+\.\d+\].*\n/gm;
+/** A line of the kernel's log among the output; it may stand in the middle of a line that a program is writing. */
+const KERNEL_LOG = /\[ *\d+\.\d{6}\] c\d+ t\d+ .*\n/g;
 
 export async function runBatch(options: BatchOptions): Promise<Map<string, BatchResult>> {
   const { name, items, entries = [], itemSeconds = 30, live = false, ...machine } = options;

@@ -77,6 +77,14 @@ function withInlined(
   return result;
 }
 
+/** The text of a body without what leaves no trace in the module: blanks, comments, parameters' names, casts. */
+function bodyShape(node: ts.FunctionDeclaration): string {
+  const text = (node.body?.getText() ?? "").replace(/\s+|\/\/.*$/gm, " ").trim();
+  const bare = text.replace(/\bchangetype<\w+>\((\w+)\)/g, "$1");
+  return node.parameters.reduce(
+    (shape, parameter, index) => shape.replace(new RegExp(`\\b${parameter.name.getText()}\\b`, "g"), `$${index}`), bare);
+}
+
 export class FunctionValues {
   private readonly program: ts.Program;
   private readonly checker: ts.TypeChecker;
@@ -120,7 +128,7 @@ export class FunctionValues {
     if (ts.isFunctionDeclaration(node) && node.name) {
       inside = `${this.fileOf(node)}:${node.name.text}`;
       this.functions.add(inside);
-      this.bodies.set(inside, node.body?.getText().replace(/\s+|\/\/.*$/gm, " ").trim() ?? "");
+      this.bodies.set(inside, bodyShape(node));
     } else if (ts.isMethodDeclaration(node) && ts.isClassDeclaration(node.parent)) {
       inside = `${this.fileOf(node)}:${node.parent.name?.text}#${node.name.getText()}`;
     } else if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken) {

@@ -50,13 +50,14 @@ interface Glue {
   exports: { name: string; target: string }[];
 }
 
-export function rewriteWasm2c(text: string): Rewritten {
+/** The C of a module whose bodies use only `operations`, the words its prelude of ours defines. */
+export function rewriteWasm2c(text: string, operations: ReadonlySet<string> = OPERATIONS): Rewritten {
   const split = splitTopLevel(stripSegue(withoutPrelude(text)));
   const functions = split.bodies.map(parseFunction);
   const naming = nameFunctions(functions.map((fn) => fn.mangled));
   const glue = parseGlue(split.glue);
   const intrinsics = new Set<string>();
-  const bodies = functions.map((fn) => rewriteBody(fn, naming, glue, intrinsics));
+  const bodies = functions.map((fn) => rewriteBody(fn, naming, glue, intrinsics, operations));
   const code = [
     ...functions.map((fn) => `${attributesOf(fn, naming)}${signatureOf(fn, naming)};`),
     "",
@@ -334,7 +335,13 @@ const MEMORY_SIZE = /\binstance->w2c_(?:M0|memory)\.pages\b/g;
 const GLOBAL = /\binstance->w2c_(\w+)/g;
 const WORD_BEFORE_PARENTHESIS = /\b([A-Za-z_]\w*)\(/g;
 
-function rewriteBody(fn: ParsedFunction, naming: Naming, glue: Glue, intrinsics: Set<string>): string {
+function rewriteBody(
+  fn: ParsedFunction,
+  naming: Naming,
+  glue: Glue,
+  intrinsics: Set<string>,
+  operations: ReadonlySet<string>,
+): string {
   const name = sourceName(demangle(fn.mangled));
   const body = fn.lines.filter((line) => line !== "  FUNC_PROLOGUE;" && line !== "  FUNC_EPILOGUE;").join("\n");
   if (/\bf(?:32|64)\b/.test(body)) throw new BuildError(messages.floatingPoint(name));
@@ -355,7 +362,7 @@ function rewriteBody(fn: ParsedFunction, naming: Naming, glue: Glue, intrinsics:
     .replace(MEMORY, "")
     .replace(GLOBAL, (_all, mangled: string) => globalName(mangled));
   for (const [, word] of rewritten.matchAll(WORD_BEFORE_PARENTHESIS) as Iterable<[string, string]>) {
-    const known = OPERATIONS.has(word) || C_WORDS.has(word) || word.startsWith("ts_") || word.startsWith("x86_64_");
+    const known = operations.has(word) || C_WORDS.has(word) || word.startsWith("ts_") || word.startsWith("x86_64_");
     if (!known) throw new BuildError(messages.unknownOperation(word, name));
   }
   return `${signatureOf(fn, naming)} {\n${rewritten}\n`;

@@ -10,6 +10,7 @@
  *   deaf      no slot may receive on it any more           no; the same
  *   destroy   the last reference is gone                   no
  */
+import { kfree } from "../mm/slab";
 import { CapKind } from "../../abi/capability";
 
 @final @unmanaged
@@ -35,6 +36,11 @@ if (offsetof<KindHooks>() != 16) ERROR("HOOKS has 16 bytes a kind");
 
 export function objectAt(address: usize): KObject { return changetype<KObject>(address); } // SAFETY: the caller names one
 function hooksOf(kind: u32): KindHooks { return changetype<KindHooks>(HOOKS + (<usize>kind << 4)); } // SAFETY: kind < KINDS
+
+/** A `destroy` for kinds with nothing beyond their memory. */
+export function objectFree(object: KObject): void {
+  kfree(changetype<usize>(object));
+}
 
 /** The hook of kinds that need less than three. */
 export function objectIgnore(object: KObject): void {}

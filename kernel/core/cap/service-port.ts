@@ -11,7 +11,7 @@ import { CapKind } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { wordAt, wordSet } from "../../lib/words";
 import { kfree, kzalloc } from "../mm/slab";
-import { KObject, objectAt, objectIgnore, objectInit, objectKindSet } from "./object";
+import { KObject, objectAt, objectFree, objectIgnore, objectInit, objectKindSet } from "./object";
 
 @final @unmanaged
 export class ServicePort {
@@ -40,16 +40,12 @@ export function serviceOpsOf(port: ServicePort): ServiceOps { return serviceOpsA
 function serviceOpsAt(address: u32): ServiceOps { return changetype<ServiceOps>(<usize>address); } // SAFETY: serviceRegister's
 
 export function servicePortsInit(): void {
-  objectKindSet(CapKind.SERVICE, portOrphaned, objectIgnore, portDestroy);
+  objectKindSet(CapKind.SERVICE, portOrphaned, objectIgnore, objectFree);
 }
 
 function portOrphaned(object: KObject): void {
   const port = servicePortAt(changetype<usize>(object));
   serviceOpsOf(port).gone(port);
-}
-
-function portDestroy(object: KObject): void {
-  kfree(changetype<usize>(object));
 }
 
 /** From now on ROOT opens ports of service `id`; what `ops` points at stays for ever. */

@@ -7,7 +7,7 @@
  *             P2  a space that was closed takes no capability any more.
  * Locking     capLock (Rank.CAP) guards every space, slot and the counts O2 of objects; hooks run after it is given up.
  */
-import { CapRight } from "../../abi/capability";
+import { CapKind, CapRight } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { bytesCopy } from "../../lib/bytes";
 import { Rank } from "../../lib/lock-rank";
@@ -90,9 +90,19 @@ export function capSpaceClose(space: CapSpace): void {
   capSpaceClear(space);
 }
 
-/** Takes every capability out of the space. */
+/** Takes every capability out of the space: devices first, so that they are quiet before the memory they write to goes. */
 export function capSpaceClear(space: CapSpace): void {
-  for (let i: u32 = 0; i < space.chunks << CHUNK_SHIFT; i++) slotTake(slotOf(space, i));
+  const end = space.chunks << CHUNK_SHIFT;
+  for (let i: u32 = 0; i < end; i++) if (slotKind(slotOf(space, i)) == CapKind.PCI) slotTake(slotOf(space, i));
+  for (let i: u32 = 0; i < end; i++) slotTake(slotOf(space, i));
+}
+
+/** Kind of the object in a slot, which nobody but its space's owner fills; 0: none. */
+function slotKind(slot: CapSlot): u32 {
+  spinLock(CAP_LOCK);
+  const kind = slot.object != 0 ? objectAt(slot.object).kind : 0;
+  spinUnlock(CAP_LOCK);
+  return kind;
 }
 
 function slotOf(space: CapSpace, index: u32): CapSlot {

@@ -183,6 +183,17 @@ export function pagesFree(pfn: u32, order: u32): void {
   zoneFree(zoneAt(frame.node), pfn, order);
 }
 
+/** Makes the pages of a block from pagesAlloc single ones: each has one reference and goes back by itself. */
+export function pagesSplit(pfn: u32, order: u32): void {
+  for (let page = pfn; page < pfn + (1 << order); page++) {
+    const frame = frameOf(page);
+    frame.order = 0;
+    frame.refs = 1;
+    frame.link = 0;
+    frame.owner = 0;
+  }
+}
+
 /** pageAlloc, cleared. */
 export function pageAllocZeroed(): u32 {
   const pfn = pageAlloc();

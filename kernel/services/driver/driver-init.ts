@@ -1,4 +1,7 @@
 /** Brings up devices and terminals, in order. After slabs, interrupts, timers, the process table and vfsInit. */
+import { blockFilesInit } from "../block/block-file";
+import { disksInit } from "../block/disk";
+import { blockDriverInit } from "../block/driver-port";
 import { consoleInit } from "../tty/console";
 import { deviceInit } from "../vfs/dev/device";
 import { devptsInit } from "../vfs/dev/devpts";
@@ -8,6 +11,7 @@ import { memoryDevicesInit } from "../vfs/dev/memory-devices";
 import { randomDeviceInit } from "../vfs/dev/random-device";
 import { procfsInit } from "../vfs/proc/procfs";
 import { keyboardInit } from "./i8042";
+import { pciInit } from "./pci/functions";
 
 export function driversInit(): void {
   deviceInit();
@@ -15,7 +19,11 @@ export function driversInit(): void {
   randomDeviceInit();
   kmsgInit();
   consoleInit();
+  pciInit();
   keyboardInit(); // a machine without one is served by its serial port
+  disksInit();
+  blockFilesInit();
+  blockDriverInit();
   devtmpfsInit();
   devptsInit();
   procfsInit();

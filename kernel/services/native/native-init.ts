@@ -1,9 +1,13 @@
 /** Kinds of kernel objects and the services servers may ask for; before the first program. */
+import { memoryObjectsInit } from "../../core/cap/memory-object";
 import { servicePortsInit } from "../../core/cap/service-port";
 import { capInit } from "../../core/cap/space";
 import { endpointsInit } from "../../core/ipc/endpoint";
+import { irqObjectsInit } from "../driver/pci/irq-object";
+import { pciObjectsInit } from "../driver/pci/pci-object";
 import { rootObjectInit } from "./capability-calls";
 import { logServiceInit } from "./log-service";
+import { memoryCallsInit } from "./memory-calls";
 import { processObjectsInit } from "./process-object";
 
 export function nativeInit(): void {
@@ -13,4 +17,8 @@ export function nativeInit(): void {
   rootObjectInit();
   processObjectsInit();
   logServiceInit();
+  memoryObjectsInit();
+  memoryCallsInit();
+  pciObjectsInit();
+  irqObjectsInit();
 }

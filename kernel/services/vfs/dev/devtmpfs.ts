@@ -76,6 +76,18 @@ function linkMake(sb: SuperBlock, name: string, target: string): i32 {
   return 0;
 }
 
+/**
+ * A node for a device that appeared while the system runs: "vd" and the letter 0x61 make vda. Nothing happens when it is there
+ * already, or when nobody has mounted devtmpfs (who wants the node then makes it).
+ */
+export function devtmpfsNodeAdd(prefix: string, letter: u32, mode: u32, rdev: u64): i32 {
+  if (STATE.sb == 0) return 0;
+  const length = nameBytes(prefix, NAME);
+  bytePut(NAME, length, letter);
+  const r = vfsCreateIn(dentryOf(superOf(STATE.sb).root), NAME, length + 1, mode, rdev);
+  return r == -(<i32>Errno.EXIST) ? 0 : r;
+}
+
 /** A literal as bytes at `to`; its length. */
 function nameBytes(text: string, to: usize): u32 {
   const length = min<u32>(text.length, NAME_MAX);

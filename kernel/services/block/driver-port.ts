@@ -1,0 +1,102 @@
+/** The BLOCK_DRIVER service: how a driver server offers a disk. Operations: kernel/abi/block-ring.ts. */
+import { userCopyIn } from "../../../arch/current";
+import { BlockDriverOp, BlockGeometry } from "../../abi/block-ring";
+import { CapKind, CapRight, ServiceId } from "../../abi/capability";
+import { Errno } from "../../abi/errno";
+import { objectAt, objectGet, objectPut } from "../../core/cap/object";
+import { ServiceOps, ServicePort, serviceRegister } from "../../core/cap/service-port";
+import { userRangeOk } from "../../core/mm/layout";
+import { currentTask } from "../../core/sched/cpu";
+import { scratchPop, scratchPush } from "../../core/sched/scratch";
+import { Task } from "../../core/sched/task";
+import { LogLevel, logBegin, logCString, logEnd, logKeyDec, logStr } from "../../lib/log";
+import { handleGive, handleLookup } from "../native/process-space";
+import { isErrPtr } from "../vfs/types";
+import { blockDeviceAppear } from "./block-file";
+import { diskAt, diskAttach, diskComplete, diskDetach, diskStart } from "./disk";
+
+const PORT_OPS = changetype<ServiceOps>(memory.data(offsetof<ServiceOps>()));
+const SECTOR: u32 = 512;
+const SECTORS_LOWEST: u32 = 8;
+const COMM_BYTES: u32 = 16;
+
+/**
+ * ServicePort.data: 1 + index of the disk it attached, 0: none yet.
+ * ServicePort.data1: generation of its ring, by which a port of before is known.
+ */
+export function blockDriverInit(): void {
+  PORT_OPS.call = driverCall;
+  PORT_OPS.gone = driverGone;
+  serviceRegister(ServiceId.BLOCK_DRIVER, PORT_OPS);
+}
+
+function driverGone(port: ServicePort): void {
+  if (port.data == 0) return;
+  const disk = diskAt(port.data - 1);
+  if (!disk) return;
+  diskDetach(disk, port.data1);
+  logBegin(LogLevel.WARN, "block");
+  logStr("driver gone, requests wait for the next one");
+  logKeyDec("disk", disk.index);
+  logEnd();
+}
+
+function driverCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {
+  if (op == <u32>BlockDriverOp.ATTACH) return driverAttach(port, a0, <u32>a1);
+  const disk = port.data != 0 ? diskAt(port.data - 1) : null;
+  if (!disk) return -Errno.NODEV;
+  switch (op) {
+    case BlockDriverOp.START: return diskStart(disk, port.data1);
+    case BlockDriverOp.COMPLETE: {
+      const result = diskComplete(disk, port.data1);
+      if (result == -Errno.PROTO) driverDistrust(port);
+      return result;
+    }
+    default: return -Errno.INVAL;
+  }
+}
+
+/** It wrote nonsense into the ring: its port is closed, as if it had died. */
+function driverDistrust(port: ServicePort): void {
+  logBegin(LogLevel.WARN, "block");
+  logStr("nonsense in the ring from ");
+  logCString(changetype<usize>(currentTask()) + offsetof<Task>("comm0"), COMM_BYTES);
+  logEnd();
+  driverGone(port);
+  port.data = 0;
+}
+
+/** ATTACH: the ring's MEMORY handle. */
+function driverAttach(port: ServicePort, geometryVa: u64, notification: u32): i64 {
+  if (port.data != 0) return -Errno.BUSY;
+  if (!userRangeOk(geometryVa, offsetof<BlockGeometry>())) return -Errno.FAULT;
+  const n = handleLookup(notification, CapKind.NOTIFICATION, CapRight.SIGNAL);
+  if (isErrPtr(n)) return <i32>n;
+  const ptr = scratchPush(offsetof<BlockGeometry>());
+  const failed = userCopyIn(ptr, geometryVa, offsetof<BlockGeometry>());
+  const geometry = changetype<BlockGeometry>(ptr); // SAFETY: scratch of that size
+  const result = failed != 0 ? -Errno.FAULT : geometryAttach(port, geometry, <u32>n);
+  scratchPop(offsetof<BlockGeometry>());
+  if (result < 0) objectPut(objectAt(n));
+  return result;
+}
+
+/** Takes the reference to the notification over when it succeeds. */
+function geometryAttach(port: ServicePort, geometry: BlockGeometry, notification: u32): i64 {
+  const disk = diskAt(geometry.index);
+  if (!disk || geometry.sectors == 0 || geometry.sectors > 1 << 50) return -Errno.INVAL;
+  if (geometry.sectorBytes != SECTOR || geometry.maxSectors < SECTORS_LOWEST) return -Errno.INVAL;
+  const ring = diskAttach(disk, geometry.sectors, geometry.flags, geometry.maxSectors, notification);
+  if (isErrPtr(ring)) return <i32>ring;
+  port.data = disk.index + 1;
+  port.data1 = disk.generation;
+  objectGet(objectAt(ring)); // the handle's; the disk keeps its own
+  blockDeviceAppear(disk);
+  logBegin(LogLevel.INFO, "block");
+  logStr("disk attached");
+  logKeyDec("disk", disk.index);
+  logKeyDec("sectors", disk.sectors);
+  logKeyDec("generation", disk.generation);
+  logEnd();
+  return handleGive(objectAt(ring), CapRight.READ | CapRight.WRITE);
+}

@@ -1,0 +1,65 @@
+/** The few calls of Linux that an unconfined server (the supervisor) makes. Results: a negated errno on failure. */
+import { linearVa, serverCall } from "./intrinsics";
+
+const enum Nr { READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, RENAME = 82, PIPE2 = 293 }
+export const O_RDONLY: u32 = 0;
+export const O_WRONLY_CREATE: u32 = 0x241; // O_WRONLY | O_CREAT | O_TRUNC
+
+/** Bytes of `text` with a NUL, for as long as the array is held. */
+export function cString(text: string): ArrayBuffer { return String.UTF8.encode(text, true); }
+export function vaOf(bytes: ArrayBuffer): u64 { return linearVa(changetype<usize>(bytes)); }
+
+export function linuxOpen(path: string, flags: u32, mode: u32): i32 {
+  const name = cString(path);
+  return <i32>serverCall(Nr.OPEN, vaOf(name), flags, mode, 0, 0, 0);
+}
+export function linuxClose(fd: i32): void { serverCall(Nr.CLOSE, fd, 0, 0, 0, 0, 0); }
+export function linuxRead(fd: i32, ptr: usize, bytes: u32): i32 { return <i32>serverCall(Nr.READ, fd, linearVa(ptr), bytes, 0, 0, 0); }
+export function linuxWrite(fd: i32, ptr: usize, bytes: u32): i32 { return <i32>serverCall(Nr.WRITE, fd, linearVa(ptr), bytes, 0, 0, 0); }
+export function linuxFork(): i32 { return <i32>serverCall(Nr.FORK, 0, 0, 0, 0, 0, 0); }
+export function linuxExit(status: i32): void { serverCall(Nr.EXIT, status, 0, 0, 0, 0, 0); }
+/** Takes the status of a dead child if there is one: its pid, 0, or -ECHILD. The status word lands at `ptr`. */
+export function linuxReap(pid: i32, ptr: usize): i32 { return <i32>serverCall(Nr.WAIT4, pid, linearVa(ptr), 1, 0, 0, 0); }
+/** Two descriptors, closed by execve, as i32 at `ptr`. */
+export function linuxPipe(ptr: usize): i32 { return <i32>serverCall(Nr.PIPE2, linearVa(ptr), 0x80000, 0, 0, 0, 0); }
+
+export function linuxRename(from: string, to: string): i32 {
+  const a = cString(from);
+  const b = cString(to);
+  return <i32>serverCall(Nr.RENAME, vaOf(a), vaOf(b), 0, 0, 0, 0);
+}
+
+/** execve with no environment; returns only when it fails. */
+export function linuxExec(path: string, args: string[]): i32 {
+  const name = cString(path);
+  const texts = args.map<ArrayBuffer>((argument) => cString(argument));
+  const vector = new StaticArray<u64>(args.length + 2);
+  for (let i = 0; i < texts.length; i++) vector[i] = vaOf(texts[i]);
+  const end = linearVa(changetype<usize>(vector)) + (<u64>(args.length + 1) << 3);
+  return <i32>serverCall(Nr.EXECVE, vaOf(name), linearVa(changetype<usize>(vector)), end, 0, 0, 0);
+}
+
+/** The whole text of a small file, or "" when it cannot be read. */
+export function fileText(path: string): string {
+  const fd = linuxOpen(path, O_RDONLY, 0);
+  if (fd < 0) return "";
+  const buffer = new ArrayBuffer(16384);
+  let length = 0;
+  while (length < 16384) {
+    const n = linuxRead(fd, changetype<usize>(buffer) + length, 16384 - length);
+    if (n <= 0) break;
+    length += n;
+  }
+  linuxClose(fd);
+  return String.UTF8.decodeUnsafe(changetype<usize>(buffer), length);
+}
+
+/** Replaces a file in one step. */
+export function fileReplace(path: string, text: string): void {
+  const fd = linuxOpen(path + ".new", O_WRONLY_CREATE, 0o644);
+  if (fd < 0) return;
+  const bytes = String.UTF8.encode(text);
+  linuxWrite(fd, changetype<usize>(bytes), bytes.byteLength);
+  linuxClose(fd);
+  linuxRename(path + ".new", path);
+}
