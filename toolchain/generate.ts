@@ -5,6 +5,7 @@
  *   kernel/services/native-dispatch.gen.ts    the same for the native calls (kernel/abi/native.ts, handlers nativeXxx)
  *   kernel/services/syscall-names.gen.ts      number -> name and argument kinds, for the tracer
  *   docs/syscalls.md, docs/native-calls.md    the tables for people
+ *   kernel/abi/file-system.gen.ts             where the fields of file-system calls lie (protocol.ts)
  *   docs/locking.md                           its table of ranks (locking.ts)
  *
  * The handler of row `rt_sigaction` is the function `sysRtSigaction` that some file of the kernel exports. A row
@@ -18,6 +19,7 @@ import { SYSCALLS, type SyscallRow } from "../kernel/abi/syscalls.ts";
 import { filesUnder } from "./cache.ts";
 import { LOCKING_DOCS, lockingDocs } from "./locking.ts";
 import { BuildError, messages } from "./messages.ts";
+import { FILE_SYSTEM_LAYOUT, fileSystemLayout } from "./protocol.ts";
 import { ROOT } from "./paths.ts";
 
 export interface Handler {
@@ -50,6 +52,7 @@ export function generate(): Map<string, string> {
     [DOCS, documentation(rows, handlers)],
     [NATIVE_DOCS, nativeDocumentation(handlers)],
     [LOCKING_DOCS, lockingDocs()],
+    [FILE_SYSTEM_LAYOUT, fileSystemLayout()],
   ]);
 }
 

@@ -34,20 +34,6 @@ export const enum BlockDriverOp {
   START = 4,
 }
 
-/** Operations of a BLOCK_DEVICE port: a disk or partition as a file-system server sees it, through the kernel's buffer cache. */
-export const enum BlockDeviceOp {
-  /** a0 = va of a BlockGeometry to fill. */
-  GEOMETRY = 1,
-  /** a0 = byte offset, a1 = va, a2 = bytes. Cached; reads the disk when it must. */
-  READ = 2,
-  /** a0 = va of BlockWrite[], a1 = count. Applies all writes to the cache, or none: no other reader sees a part. */
-  COMMIT = 3,
-  /** Writes back and flushes. */
-  FLUSH = 4,
-  /** a0 = byte offset, a1 = bytes. The contents no longer matter. */
-  DISCARD = 5,
-}
-
 @final @unmanaged
 export class BlockGeometry {
   sectors: u64;
@@ -60,7 +46,7 @@ export class BlockGeometry {
 }
 export const enum BlockFeature { READ_ONLY = 1, FLUSH = 2, FUA = 4, DISCARD = 8, WRITE_ZEROES = 16 }
 
-/** One piece of a COMMIT. */
+/** One piece of FileSystemOp.COMMIT. */
 @final @unmanaged
 export class BlockWrite {
   offset: u64; // bytes from the start of the device

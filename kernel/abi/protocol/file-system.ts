@@ -1,21 +1,25 @@
 /**
- * The file-system protocol: what the kernel asks of a file-system server, as data. Stubs for AssemblyScript and Node are generated.
+ * The file-system protocol: what the kernel asks of a file-system server, as data. kernel/abi/file-system.gen.ts is made of it, for
+ * both sides and for Node.
  *
- * The kernel calls the server's endpoint with label = method id and w0 = mount id; request and reply stand in the connection's window
- * (a MEMORY object of FS_WINDOW_BYTES both map): the request from offset 0, the reply from FS_REPLY_OFFSET, fields in order at their
- * natural alignment. The reply's label is 0 or a negated errno. One call at a time stands on a connection.
+ * A server registers one type ("vfat") with FileSystemOp.REGISTER on its FILE_SYSTEM port and gets the window, a MEMORY object of
+ * FS_WINDOW_BYTES that both map. The kernel calls its endpoint with label = method id, w0 = mount, w1 = FS_REPEATED or 0; the request
+ * stands in the window from offset 0, the reply goes to FS_REPLY_OFFSET, fields in order at their natural alignment. The reply's label
+ * is 0 or a negated errno. One call at a time stands on a connection. The server reads and changes the device through its port
+ * (FileSystemOp), by the same mount number: it has no other device than those the kernel mounts with it.
  *
  * Statelessness. What the server must know of a file is in the `node` the kernel sends along: two words of the server's own choosing,
  * which the kernel keeps with its inode and replaces by what a reply says. A server that was killed is started again and ATTACHed to
- * every live mount; then the call that was under way is repeated with FS_REPEATED in w1: the server must answer as if it had been done
+ * every live mount; then the call that was under way is repeated with FS_REPEATED: the server must answer as if it had been done
  * once (create of what is there, unlink of what is gone: success).
- * Atomicity. Each method that changes the disk does it by exactly one BlockDeviceOp.COMMIT, as its last act before the reply.
+ * Atomicity. Each method that changes the device does it by one COMMIT, as its last act before the reply; `truncate` and `release`
+ * of long files may take several, each of which leaves a sound volume and a call that can be repeated.
  *
  * Caching. The kernel keeps names, attributes and extents it was told until it asks for a change itself: a server never changes them
  * on its own. File data never passes through the server: the kernel reads and writes the extents.
  *
- * Types: u32 u64; name = u32 length + 768 bytes; T[n] = u32 count + n of T.
- * Units: blocks of FsMountReply.blockBytes; times in ns since the epoch (UTC).
+ * Types: u32 u64; name = u32 length + FS_NAME_BYTES bytes of UTF-8; T[n] = u32 count, then n of T from the next multiple of 8.
+ * Units: blocks of mount's blockBytes; deviceBlock counts blocks from deviceStart bytes; times in ns since the epoch (UTC).
  */
 export interface ProtocolMethod {
   readonly id: number;
@@ -26,54 +30,53 @@ export interface ProtocolMethod {
   readonly errors?: string;
 }
 
-export const FS_WINDOW_BYTES = 65536;
-export const FS_REPLY_OFFSET = 8192;
-export const FS_REPEATED = 1;
-
 /** Structures that methods name. */
 export const FS_STRUCTS: Readonly<Record<string, string>> = {
   node: "n0: u64, n1: u64",
-  attributes: "mode: u32, nlink: u32, uid: u32, gid: u32, size: u64, blocks: u64, atimeNs: u64, mtimeNs: u64, ctimeNs: u64, btimeNs: u64",
-  entry: "node: node, attributes: attributes, next: u64, name: name",
-  extent: "fileBlock: u64, deviceBlock: u64, blocks: u64", // deviceBlock ~0: a hole
+  attributes: "mode: u32, nlink: u32, uid: u32, gid: u32, ino: u64, size: u64, blocks: u64, atimeNs: u64, mtimeNs: u64, ctimeNs: u64, btimeNs: u64",
+  entry: "node: node, attributes: attributes, position: u64, name: name",
+  extent: "fileBlock: u64, deviceBlock: u64, blocks: u64",
 };
 
+const MOUNTED = "root: node, attributes: attributes, blockBytes: u32, nameMax: u32, deviceStart: u64, maxBytes: u64, flags: u32, magic: u32, blocksFree: u64";
+
 export const FS_METHODS: readonly ProtocolMethod[] = [
-  /** w2 = handle of the BLOCK_DEVICE port. readOnly 1 must not write. EINVAL: no such file system on it. */
-  { id: 1, name: "mount", request: "readOnly: u32, options: name",
-    reply: "root: node, attributes: attributes, blockBytes: u32, nameMax: u32, maxBytes: u64, flags: u32, magic: u32", errors: "INVAL ROFS" },
-  /** After a restart: take the mount up again; the disk is as the last COMMIT left it. Same arguments and answer. */
-  { id: 2, name: "attach", request: "readOnly: u32, options: name",
-    reply: "root: node, attributes: attributes, blockBytes: u32, nameMax: u32, maxBytes: u64, flags: u32, magic: u32" },
+  /** readOnly 1: nothing is written. EINVAL: no such file system on the device. options: what mount(8) passed, "uid=1,ro". flags: FsMountFlag. */
+  { id: 1, name: "mount", request: "readOnly: u32, options: name", reply: MOUNTED, errors: "INVAL ROFS" },
+  /** After a restart: take the mount up again; the device is as the last COMMIT left it. Same arguments and answer. */
+  { id: 2, name: "attach", request: "readOnly: u32, options: name", reply: MOUNTED },
+  /** The mount number is free afterwards. `sync` with clean 1 came before. */
   { id: 3, name: "unmount", request: "", reply: "" },
   { id: 4, name: "lookup", request: "dir: node, name: name", reply: "node: node, attributes: attributes", errors: "NOENT" },
   /** Entries after `position` (0 = first; never . and ..), as many as fit; each carries the position after it. count 0: end. */
   { id: 5, name: "readdir", request: "dir: node, position: u64", reply: "entries: entry[48]" },
-  { id: 6, name: "create", request: "dir: node, mode: u32, timeNs: u64, name: name", reply: "node: node, attributes: attributes, dir: node",
+  { id: 6, name: "create", request: "dir: node, timeNs: u64, mode: u32, name: name", reply: "node: node, dir: node, attributes: attributes, blocksFree: u64",
     errors: "EXIST NOSPC INVAL NAMETOOLONG PERM" },
-  { id: 7, name: "mkdir", request: "dir: node, mode: u32, timeNs: u64, name: name", reply: "node: node, attributes: attributes, dir: node",
-    errors: "EXIST NOSPC INVAL NAMETOOLONG" },
+  { id: 7, name: "mkdir", request: "dir: node, timeNs: u64, mode: u32, name: name", reply: "node: node, dir: node, attributes: attributes, blocksFree: u64",
+    errors: "EXIST NOSPC INVAL NAMETOOLONG PERM" },
   /** The name goes; the data stays until `release` of the node in the reply (the file may be open). */
   { id: 8, name: "unlink", request: "dir: node, node: node, timeNs: u64, name: name", reply: "node: node", errors: "NOENT" },
+  /** The same for a directory, which must be empty. */
   { id: 9, name: "rmdir", request: "dir: node, node: node, timeNs: u64, name: name", reply: "node: node", errors: "NOENT NOTEMPTY" },
-  /** `victim` (valid when hasVictim) is replaced; its reply node is to be released like an unlinked one. */
-  { id: 10, name: "rename", request: "oldDir: node, node: node, newDir: node, victim: node, hasVictim: u32, timeNs: u64, oldName: name, newName: name",
-    reply: "node: node, victim: node, newDir: node", errors: "EXIST NOSPC INVAL NAMETOOLONG NOTEMPTY" },
-  /** valid: 1 mode, 2 atime, 4 mtime, 8 size. size only says how many bytes count (blocks are allotted by `allocate`, cut by `truncate`). */
-  { id: 11, name: "setattr", request: "node: node, valid: u32, mode: u32, size: u64, atimeNs: u64, mtimeNs: u64", reply: "node: node, attributes: attributes",
+  /** `victim` (valid when hasVictim) is what newName named: replaced, its reply node is to be released like an unlinked one. */
+  { id: 10, name: "rename", request: "oldDir: node, node: node, newDir: node, victim: node, timeNs: u64, hasVictim: u32, oldName: name, newName: name",
+    reply: "node: node, victim: node, blocksFree: u64", errors: "NOSPC INVAL NAMETOOLONG NOTEMPTY" },
+  /** valid: FsValid bits; the rest stays. mode: only what the file system can keep, the reply says what became of it. */
+  { id: 11, name: "setattr", request: "node: node, atimeNs: u64, mtimeNs: u64, valid: u32, mode: u32", reply: "node: node, attributes: attributes",
     errors: "PERM" },
-  /** Where blocks [fileBlock, fileBlock + blocks) are; at least the first is covered by the answer, unless past the last block (count 0). */
+  /** Where blocks [fileBlock, fileBlock + blocks) are: at least the first of them when the file has it, in order of fileBlock. count 0: past the last. */
   { id: 12, name: "extents", request: "node: node, fileBlock: u64, blocks: u64", reply: "extents: extent[256]" },
-  /** Allots blocks so that the file has at least fileBlock + blocks; answers like extents. NOSPC: nothing was changed. */
-  { id: 13, name: "allocate", request: "node: node, fileBlock: u64, blocks: u64", reply: "node: node, extents: extent[256]", errors: "NOSPC FBIG" },
-  /** Keeps the first `blocks` blocks, frees the rest; size is set to `size`. */
-  { id: 14, name: "truncate", request: "node: node, blocks: u64, size: u64, timeNs: u64", reply: "node: node, attributes: attributes" },
+  /**
+   * Allots blocks behind the last one so that the file has `blocks` in all, or fewer (at least one more) when that is too much for one COMMIT, and sets
+   * its size to min(size, all its blocks); answers with the extents of new blocks. Nothing to allot: only the size is set. NOSPC: nothing was changed.
+   */
+  { id: 13, name: "allocate", request: "node: node, blocks: u64, size: u64, timeNs: u64", reply: "node: node, blocks: u64, blocksFree: u64, extents: extent[256]",
+    errors: "NOSPC FBIG" },
+  /** Keeps the first `blocks` blocks at most, frees the rest; size is set to `size` (within the kept blocks). */
+  { id: 14, name: "truncate", request: "node: node, blocks: u64, size: u64, timeNs: u64", reply: "node: node, attributes: attributes, blocksFree: u64" },
   /** Nobody holds the unlinked node any more: its blocks are free. */
-  { id: 15, name: "release", request: "node: node", reply: "" },
+  { id: 15, name: "release", request: "node: node", reply: "blocksFree: u64" },
   { id: 16, name: "statfs", request: "", reply: "blocks: u64, blocksFree: u64, files: u64, filesFree: u64" },
-  /** Everything the server holds back (free counts, dirty mark) is committed; clean 1: the volume may be marked clean. */
+  /** Everything the server holds back (free counts) is committed; clean 1: the volume is marked clean, until the next change. */
   { id: 17, name: "sync", request: "clean: u32", reply: "" },
 ];
-
-/** Operations of a FILE_SYSTEM port (service_call). */
-export const FILE_SYSTEM_REGISTER = 1; // a0 = va of the type's name (NUL-terminated), a1 = endpoint handle, returns the window's MEMORY handle
