@@ -8,7 +8,7 @@
  * Units       pfn: page number, 0 = none (page 0 is never handed out).  pa: physical byte address.
  *
  *   0      4       5       6      7     8      12      16
- *   | refs | flags | order | node | pad | link | owner |
+ *   | refs | flags | order | node | dirty | link | owner |
  */
 import { FRAME_TABLE, PAGE_SHIFT } from "./layout";
 
@@ -18,7 +18,7 @@ export class Frame {
   flags: u8;  // FrameFlag bits
   order: u8;  // size of the block this frame heads
   node: u8;   // NUMA node
-  pad: u8;
+  dirty: u8;  // page of a file on a device: its bytes are newer there
   link: u32;  // free: next pfn; page table: entries present; else the owner's
   owner: u32; // free: previous pfn; else the owner's
 }

@@ -17,11 +17,12 @@ import { inodeLock, inodeUnlock } from "../vfs/inode";
 import { bufFromPhys, bufToPhys } from "../vfs/io-buf";
 import { specialFileOpsSet } from "../vfs/special";
 import { File, FileMode, FileOps, FileRight, Inode, inodeOf } from "../vfs/types";
-import { Disk, diskAt, diskTransfer } from "./disk";
-import { Request, REQUEST_PAGES, requestCreate, requestFree, requestPagePa } from "./request";
+import { buffersWrite } from "./buffer-cache";
+import { Disk, diskAt, diskFlush, diskTransferKillable } from "./disk";
+import { Request, REQUEST_PIECES, requestCreatePages, requestFree, requestPiecePa } from "./request";
 
 export const BLOCK_MAJOR: u32 = 254;
-const CHUNK: u32 = REQUEST_PAGES << 12;
+const CHUNK: u32 = REQUEST_PIECES << 12;
 const SECTOR: u64 = 512;
 const PAGE_MASK: u32 = 4095;
 
@@ -55,6 +56,7 @@ function blockOpen(inode: Inode, file: File): i32 {
   const disk = diskAt(deviceMinor(inode.rdev));
   if (!disk || !disk.isPresent) return -(<i32>Errno.NXIO);
   if (file.mode & FileRight.WRITE && disk.features & BlockFeature.READ_ONLY) return -(<i32>Errno.ROFS);
+  buffersWrite(disk); // what a mounted file system holds back is seen
   file.mode |= FileRight.SEEKABLE;
   file.data = <u32>changetype<usize>(disk);
   return 0;
@@ -80,14 +82,13 @@ function blockRead(file: File, bufVa: u64, count: u32, pos: u64): i64 {
 
 /** A request for the sectors that hold [start, start + bytes); `start` begins one. */
 function chunkRequest(op: u32, start: u64, bytes: u32): Request | null {
-  const sectors = (bytes + 511) >> 9;
-  return requestCreate(op, start / SECTOR, sectors, (bytes + PAGE_MASK) >> 12);
+  return requestCreatePages(op, start / SECTOR, (bytes + 511) & ~511);
 }
 
 function chunkRead(disk: Disk, start: u64, skip: u32, part: u32, bufVa: u64): i32 {
   const request = chunkRequest(BlockOp.READ, start, skip + part);
   if (!request) return -(<i32>Errno.NOMEM);
-  let result = diskTransfer(disk, request);
+  let result = diskTransferKillable(disk, request);
   if (result == -(<i32>Errno.INTR)) return result; // the request is the disk's now (R2)
   if (result == 0) result = pagesMove(request, skip, part, bufVa, false);
   requestFree(request);
@@ -99,7 +100,7 @@ function pagesMove(request: Request, skip: u32, part: u32, bufVa: u64, isWrite: 
   for (let moved: u32 = 0; moved < part;) {
     const at = skip + moved;
     const n = min<u32>(part - moved, 4096 - (at & PAGE_MASK));
-    const pa = requestPagePa(request, at >> 12) + (at & PAGE_MASK);
+    const pa = requestPiecePa(request, at >> 12) + (at & PAGE_MASK);
     const left = isWrite ? bufToPhys(pa, bufVa + moved, n) : bufFromPhys(bufVa + moved, pa, n);
     if (left != 0) return -(<i32>Errno.FAULT);
     moved += n;
@@ -131,28 +132,23 @@ function chunkWrite(disk: Disk, start: u64, skip: u32, part: u32, bufVa: u64): i
   const isPartial = skip != 0 || (part & 511) != 0;
   const request = chunkRequest(isPartial ? BlockOp.READ : BlockOp.WRITE, start, skip + part);
   if (!request) return -(<i32>Errno.NOMEM);
-  let result = isPartial ? diskTransfer(disk, request) : 0;
+  let result = isPartial ? diskTransferKillable(disk, request) : 0;
   if (result == -(<i32>Errno.INTR)) return result;
   if (result == 0) result = pagesMove(request, skip, part, bufVa, true);
   if (result == 0) {
     request.op = BlockOp.WRITE;
-    request.state = 0;
-    result = diskTransfer(disk, request);
+    result = diskTransferKillable(disk, request);
     if (result == -(<i32>Errno.INTR)) return result;
   }
   requestFree(request);
   return result;
 }
 
-/** What was written before is on the medium. */
+/** What was written before is on the medium, by this way and through a mounted file system. */
 function blockSync(file: File): i32 {
   const disk = diskOf(file);
-  if (!(disk.features & BlockFeature.FLUSH)) return 0; // the device keeps nothing back
-  const request = requestCreate(BlockOp.FLUSH, 0, 0, 0);
-  if (!request) return -(<i32>Errno.NOMEM);
-  const result = diskTransfer(disk, request);
-  if (result != -(<i32>Errno.INTR)) requestFree(request);
-  return result;
+  const failed = buffersWrite(disk);
+  return failed != 0 ? failed : diskFlush(disk);
 }
 
 function blockSeek(file: File, offset: i64, whence: u32): i64 {

@@ -12,18 +12,18 @@
  */
 import { physLoad32, physLoad64, physStore32, physStore64 } from "../../../arch/current";
 import {
-  BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_MAGIC, BlockCompletion, BlockFlag, BlockRequest, BlockRing, BlockSegment,
+  BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_MAGIC, BlockCompletion, BlockFeature, BlockFlag, BlockOp, BlockRequest, BlockRing, BlockSegment,
 } from "../../abi/block-ring";
 import { Errno } from "../../abi/errno";
 import { MemoryObject, memoryObjectAt, memoryObjectCreate, memoryObjectHead, memoryObjectPa } from "../../core/cap/memory-object";
 import { objectAt, objectPut } from "../../core/cap/object";
 import { notificationAt, notificationSignal } from "../../core/ipc/notification";
-import { waitSleepKillable, wakeUpAll } from "../../core/sync/wait-queue";
+import { waitSleepKillable, waitSleepUninterruptible, wakeUpAll } from "../../core/sync/wait-queue";
 import { ListNode, listAppend, listInit, listNodeAt, listRemove, listSame } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
 import { wordAt, wordSet } from "../../lib/words";
-import { Request, requestAt, requestFree, requestNode, requestPagePa, RequestState, requestWait } from "./request";
+import { Request, requestAt, requestCreate, requestFree, requestNode, requestPieceBytes, requestPiecePa, RequestState, requestWait } from "./request";
 
 @final @unmanaged
 export class Disk {
@@ -103,13 +103,11 @@ function issueLocked(disk: Disk, ring: MemoryObject, request: Request, tag: u32)
   physStore32(pa + offsetof<BlockRequest>("flags"), request.isReplay ? BlockFlag.REPLAY : 0);
   physStore64(pa + offsetof<BlockRequest>("sector"), request.sector);
   physStore32(pa + offsetof<BlockRequest>("sectors"), request.sectors);
-  physStore32(pa + offsetof<BlockRequest>("segments"), request.pageCount);
-  let left = request.sectors << 9;
-  for (let i: u32 = 0; i < request.pageCount; i++) {
+  physStore32(pa + offsetof<BlockRequest>("segments"), request.pieces);
+  for (let i: u32 = 0; i < request.pieces; i++) {
     const segment = pa + SEGMENTS_AT + i * <u32>offsetof<BlockSegment>();
-    physStore64(segment, requestPagePa(request, i));
-    physStore32(segment + offsetof<BlockSegment>("bytes"), min<u32>(left, PAGE));
-    left -= min<u32>(left, PAGE);
+    physStore64(segment, requestPiecePa(request, i));
+    physStore32(segment + offsetof<BlockSegment>("bytes"), requestPieceBytes(request, i));
   }
   wordSet(tagsOf(disk), tag, <u32>changetype<usize>(request));
   request.tag = tag;
@@ -142,8 +140,20 @@ function kickLocked(disk: Disk): void {
 
 // ---- Requests ----
 
-/** Submits a request and waits until it is done: its status; -EINTR when the caller is killed (the request is gone for it then). */
+/** Submits a request and waits until it is done, however long that takes: its status. */
 export function diskTransfer(disk: Disk, request: Request): i32 {
+  request.state = RequestState.WAITING;
+  spinLock(lockOf(disk));
+  listAppend(listOf(disk), requestNode(request));
+  kickLocked(disk);
+  while (request.state != <u32>RequestState.DONE) waitSleepUninterruptible(requestWait(request), lockOf(disk));
+  spinUnlock(lockOf(disk));
+  return request.status;
+}
+
+/** The same for a caller that may be killed: -EINTR then, and the request is gone for it (R2). */
+export function diskTransferKillable(disk: Disk, request: Request): i32 {
+  request.state = RequestState.WAITING;
   spinLock(lockOf(disk));
   listAppend(listOf(disk), requestNode(request));
   kickLocked(disk);
@@ -155,6 +165,16 @@ export function diskTransfer(disk: Disk, request: Request): i32 {
   if (!isDone) request.isAbandoned = 1; // R2
   spinUnlock(lockOf(disk));
   return isDone ? request.status : interrupted;
+}
+
+/** Everything written before is on the medium. */
+export function diskFlush(disk: Disk): i32 {
+  if (!(disk.features & BlockFeature.FLUSH)) return 0; // the device keeps nothing back
+  const request = requestCreate(BlockOp.FLUSH, 0);
+  if (!request) return -Errno.NOMEM;
+  const result = diskTransfer(disk, request);
+  requestFree(request);
+  return result;
 }
 
 function finishLocked(disk: Disk, request: Request, status: i32): void {

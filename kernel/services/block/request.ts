@@ -1,23 +1,24 @@
 /**
- * A block request: one transfer between a disk and frames of RAM, in memory of the kernel's own.
+ * A block request: one transfer between adjacent sectors of a disk and pieces of frames, in memory of the kernel's own.
  *
  *   WAITING ──issued──▶ ISSUED ──completed──▶ DONE        WAITING and ISSUED requests outlive their driver (disk.ts)
  *
  * Invariants  R1  a request is on its disk's list until it is DONE.
- *             R2  one that nobody waits for any more (its caller was killed) frees itself and its pages when it is DONE:
- *                 until then a device may write to them.
+ *             R2  one that nobody waits for any more (its caller was killed) frees itself and its frames' references when it is
+ *                 DONE: until then a device may write to them.
+ *             R3  each piece holds one reference on its frame.
  * Locking     the disk's lock guards every field but the frames' contents.
  * Units       sector: 512 bytes.
  */
-import { pageAlloc, pageFree } from "../../core/mm/buddy";
-import { pfnToPa } from "../../core/mm/frame";
+import { pageAlloc } from "../../core/mm/buddy";
+import { framePut, pfnToPa } from "../../core/mm/frame";
 import { kfree, kzalloc } from "../../core/mm/slab";
 import { WaitQueue, waitQueueAt, waitQueueInit } from "../../core/sync/wait-queue";
 import { ListNode, listInit, listNodeAt } from "../../lib/list";
 import { wordAt, wordSet } from "../../lib/words";
 
-/** Pages of the largest request: 128 KiB. */
-export const REQUEST_PAGES: u32 = 32;
+/** Pieces of the largest request: 128 KiB when they are whole pages. */
+export const REQUEST_PIECES: u32 = 32;
 
 export const enum RequestState { WAITING = 0, ISSUED = 1, DONE = 2 }
 
@@ -36,11 +37,11 @@ export class Request {
   tag: u32;        // of the ring entry while ISSUED
   isAbandoned: u32; // R2
   isReplay: u32;   // it was issued to a driver that died
-  pageCount: u32;
-  pfn0: u32;       // pfns of REQUEST_PAGES pages follow
+  pieces: u32;
+  piece0: u32;     // REQUEST_PIECES pairs follow: pfn, offset << 16 | bytes
 }
 
-const REQUEST_BYTES: u32 = <u32>offsetof<Request>() + (REQUEST_PAGES << 2);
+const REQUEST_BYTES: u32 = <u32>offsetof<Request>() + (REQUEST_PIECES << 3);
 
 export function requestAt(address: usize): Request { return changetype<Request>(address); } // SAFETY: the caller names one
 export function requestNode(request: Request): ListNode { return listNodeAt(changetype<usize>(request)); }
@@ -48,14 +49,16 @@ export function requestWait(request: Request): WaitQueue {
   return waitQueueAt(changetype<usize>(request) + offsetof<Request>("wait"));
 }
 
-function pfnsOf(request: Request): usize { return changetype<usize>(request) + offsetof<Request>("pfn0"); }
+function piecesOf(request: Request): usize { return changetype<usize>(request) + offsetof<Request>("piece0"); }
 
-/** Physical address of page `index` of the transfer. */
-export function requestPagePa(request: Request, index: u32): u64 { return pfnToPa(wordAt(pfnsOf(request), index)); }
+/** Physical address and length of piece `index` of the transfer. */
+export function requestPiecePa(request: Request, index: u32): u64 {
+  return pfnToPa(wordAt(piecesOf(request), index << 1)) + (wordAt(piecesOf(request), (index << 1) + 1) >> 16);
+}
+export function requestPieceBytes(request: Request, index: u32): u32 { return wordAt(piecesOf(request), (index << 1) + 1) & 0xffff; }
 
-/** A request with `pages` pages of its own, or null when memory is full. */
-export function requestCreate(op: u32, sector: u64, sectors: u32, pages: u32): Request | null {
-  assert(pages <= REQUEST_PAGES);
+/** A request without pieces, or null when memory is full. */
+export function requestCreate(op: u32, sector: u64): Request | null {
   const address = kzalloc(REQUEST_BYTES);
   if (address == 0) return null;
   const request = requestAt(address);
@@ -63,20 +66,36 @@ export function requestCreate(op: u32, sector: u64, sectors: u32, pages: u32): R
   waitQueueInit(requestWait(request));
   request.op = op;
   request.sector = sector;
-  request.sectors = sectors;
-  while (request.pageCount < pages) {
+  return request;
+}
+
+/** Adds `bytes` (whole sectors) of page `pfn` from `offset` on; a reference to the page passes to the request (R3). False: it is full. */
+export function requestAdd(request: Request, pfn: u32, offset: u32, bytes: u32): bool {
+  if (request.pieces == REQUEST_PIECES) return false;
+  wordSet(piecesOf(request), request.pieces << 1, pfn);
+  wordSet(piecesOf(request), (request.pieces << 1) + 1, offset << 16 | bytes);
+  request.pieces++;
+  request.sectors += bytes >> 9;
+  return true;
+}
+
+/** A request of `bytes` (whole sectors, at most 128 KiB) with pages of its own, or null when memory is full. */
+export function requestCreatePages(op: u32, sector: u64, bytes: u32): Request | null {
+  const request = requestCreate(op, sector);
+  if (!request) return null;
+  for (let left = bytes; left != 0; left -= min<u32>(left, 4096)) {
     const pfn = pageAlloc();
-    if (pfn == 0) {
+    if (pfn == 0 || !requestAdd(request, pfn, 0, min<u32>(left, 4096))) {
+      if (pfn != 0) framePut(pfn);
       requestFree(request);
       return null;
     }
-    wordSet(pfnsOf(request), request.pageCount++, pfn);
   }
   return request;
 }
 
-/** Gives a request and its pages back; it is on no list. */
+/** Gives a request and its frames' references back; it is on no list. */
 export function requestFree(request: Request): void {
-  for (let i: u32 = 0; i < request.pageCount; i++) pageFree(wordAt(pfnsOf(request), i));
+  for (let i: u32 = 0; i < request.pieces; i++) framePut(wordAt(piecesOf(request), i << 1));
   kfree(changetype<usize>(request));
 }

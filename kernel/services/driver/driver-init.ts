@@ -1,5 +1,6 @@
 /** Brings up devices and terminals, in order. After slabs, interrupts, timers, the process table and vfsInit. */
 import { blockFilesInit } from "../block/block-file";
+import { bufferCacheInit } from "../block/buffer-cache";
 import { disksInit } from "../block/disk";
 import { blockDriverInit } from "../block/driver-port";
 import { consoleInit } from "../tty/console";
@@ -22,6 +23,7 @@ export function driversInit(): void {
   pciInit();
   keyboardInit(); // a machine without one is served by its serial port
   disksInit();
+  bufferCacheInit();
   blockFilesInit();
   blockDriverInit();
   devtmpfsInit();

@@ -15,9 +15,9 @@ import { SlabCache, kfree, kmalloc, slabAlloc, slabFree, slabInit } from "../../
 import { ListNode, listAppend, listEmpty, listInit, listNodeAt, listRemove, listSame, ownerOf } from "../../lib/list";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { Rank } from "../../lib/lock-rank";
-import { Dentry, Inode, dentryOf, inodeOf } from "./types";
+import { Dentry, Inode, dentryOf, inodeOf, superOf } from "./types";
 import { inodePut } from "./inode";
-import { nameEqual } from "./name";
+import { nameEqual, nameEqualFolded, nameHashFolded } from "./name";
 
 export const enum DentryFlag {
   HASHED = 1,
@@ -77,6 +77,7 @@ function bucketOf(parent: usize, hash: u32): usize {
 
 /** The cached child of that name, negative or not, without a new reference; 0 when unknown. */
 export function dentryFindLocked(parent: usize, hash: u32, name: usize, length: u32): usize {
+  if (superOf(dentryOf(parent).sb).foldsCase) return findFoldedLocked(parent, nameHashFolded(name, length), name, length);
   let d = load<usize>(bucketOf(parent, hash));
   while (d) {
     const dentry = dentryOf(d);
@@ -85,6 +86,25 @@ export function dentryFindLocked(parent: usize, hash: u32, name: usize, length: 
     d = dentry.hashNext;
   }
   return 0;
+}
+
+/** The same in a file system that tells no capital letters from small ones. */
+function findFoldedLocked(parent: usize, hash: u32, name: usize, length: u32): usize {
+  let d = load<usize>(bucketOf(parent, hash));
+  while (d) {
+    const dentry = dentryOf(d);
+    if (dentry.nameHash == hash && dentry.parent == parent && dentry.nameLength == length &&
+        nameEqualFolded(dentry.namePtr, name, length)) return d;
+    d = dentry.hashNext;
+  }
+  return 0;
+}
+
+/** `d`'s name is spelt like `name` from now on, which differs in case alone. */
+export function dentryRespell(d: Dentry, name: usize): void {
+  dcacheLock();
+  memory.copy(d.namePtr, name, d.nameLength);
+  dcacheUnlock();
 }
 
 /** A new unhashed dentry with one reference, holding one on `parent` (0 makes a root); null when memory is full. */
@@ -105,7 +125,7 @@ export function dentryAlloc(parent: usize, sb: usize, hash: u32, name: usize, le
   memory.copy(namePtr, name, length);
   d.namePtr = namePtr;
   d.nameLength = length;
-  d.nameHash = hash;
+  d.nameHash = superOf(sb).foldsCase ? nameHashFolded(name, length) : hash;
   d.sb = sb;
   d.refs = 1;
   d.parent = parent ? parent : ptr;

@@ -108,7 +108,7 @@ function pageWrite(inode: Inode, index: u64, offset: u32, bufVa: u64, chunk: u32
 }
 
 /** Defines all of a fresh page: the buffer's bytes at `offset`, zeros elsewhere. Returns the bytes NOT copied. */
-function pageFill(pa: u64, offset: u32, bufVa: u64, chunk: u32): u32 {
+export function pageFill(pa: u64, offset: u32, bufVa: u64, chunk: u32): u32 {
   if (chunk < PAGE_SIZE) physZero(pa, PAGE_SIZE);
   const left = bufToPhys(pa + offset, bufVa, chunk);
   if (left && chunk == PAGE_SIZE) {
@@ -150,7 +150,7 @@ function fileShowsInode(file: usize, inode: usize): bool {
 }
 
 /** Clears part of a page when it is cached. */
-function pageZeroPart(inode: Inode, index: u64, offset: u32, length: u32): void {
+export function pageZeroPart(inode: Inode, index: u64, offset: u32, length: u32): void {
   const pfn = pageCacheFind(inode, index);
   if (!pfn) return;
   const pa = pfnToPa(pfn);

@@ -64,6 +64,30 @@ export function nameEqual(a: usize, b: usize, length: u32): bool {
   return ((load<u64>(a + at) ^ load<u64>(b + at)) & ((<u64>1 << rest) - 1)) == 0;
 }
 
+/** Small letters for capital ones, in each byte of a word. */
+function lettersFold(word: u64): u64 {
+  const low = word & ~HIGHS;
+  const isFromA = low + 0x3f3f3f3f3f3f3f3f; // bit 7 where the byte is at least "A"
+  const isPastZ = low + 0x2525252525252525; // bit 7 where it is above "Z"
+  return word | ((isFromA & ~isPastZ & ~word & HIGHS) >> 2);
+}
+
+/** The hash of a name whose ASCII letters count without case. */
+export function nameHashFolded(ptr: usize, length: u32): u32 {
+  let h: u64 = 0;
+  let at: u32 = 0;
+  for (; at + 8 <= length; at += 8) h = hashStep(h, lettersFold(load<u64>(ptr + at)));
+  return hashFold(hashStep(h, lettersFold(load<u64>(ptr + at) & ((<u64>1 << (<u64>(length - at) << 3)) - 1))));
+}
+
+/** True when two names of the same length are equal but for the case of ASCII letters. */
+export function nameEqualFolded(a: usize, b: usize, length: u32): bool {
+  let at: u32 = 0;
+  for (; at + 8 <= length; at += 8) if (lettersFold(load<u64>(a + at)) != lettersFold(load<u64>(b + at))) return false;
+  const rest = <u64>(length - at) << 3;
+  return ((lettersFold(load<u64>(a + at)) ^ lettersFold(load<u64>(b + at))) & ((<u64>1 << rest) - 1)) == 0;
+}
+
 /** Bytes before the NUL. */
 export function bytesLength(ptr: usize): u32 {
   let n: u32 = 0;

@@ -10,7 +10,7 @@
  * Locking     Inode.pagesLock (Rank.MAPPING) guards the tree.
  */
 import { Errno } from "../../abi/errno";
-import { framePut, frameRefInc } from "../../core/mm/frame";
+import { frameOf, framePut, frameRefInc, frameRefs } from "../../core/mm/frame";
 import { pageAllocZeroed } from "../../core/mm/buddy";
 import { SlabCache, slabAlloc, slabFree, slabInit } from "../../core/mm/slab";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
@@ -116,10 +116,22 @@ export function pageCacheFindMany(inode: Inode, index: u64, count: u32, outPtr: 
  * -ENOMEM or -ENOSPC: nothing changed.
  */
 export function pageCacheInsert(inode: Inode, index: u64, pfn: u32): i32 {
+  return insertUnless(inode, index, pfn, false, 0);
+}
+
+/**
+ * The same for a page that was read from a device while `pagesDropped` was `dropped`: 0 as well when pages left the cache meanwhile,
+ * because what was read may be older than what one of them held.
+ */
+export function pageCacheInsertRead(inode: Inode, index: u64, pfn: u32, dropped: u32): i32 {
+  return insertUnless(inode, index, pfn, true, dropped);
+}
+
+function insertUnless(inode: Inode, index: u64, pfn: u32, isRead: bool, dropped: u32): i32 {
   if (!superCharge(inode.sb)) return -(<i32>Errno.NOSPC);
   spinLock(inodePagesLock(inode));
   const slot = slotMakeLocked(inode, index);
-  const isFree = slot != 0 && load<u32>(slot) == 0;
+  const isFree = slot != 0 && load<u32>(slot) == 0 && (!isRead || inode.pagesDropped == dropped);
   if (isFree) {
     store<u32>(slot, pfn);
     inode.pageCount = inode.pageCount + 1;
@@ -204,10 +216,31 @@ export function pageCacheFreeRange(inode: Inode, first: u64, end: u64): void {
     }
     inode.pageCount = inode.pageCount - freed;
     inode.blocks -= <u64>freed << 3;
+    inode.pagesDropped++;
     spinUnlock(inodePagesLock(inode));
     superUncharge(inode.sb, freed);
     if (freed < FREE_BATCH) break;
   }
+}
+
+/** Frees up to `count` pages that are clean and that nobody else holds; how many. They can be read again. */
+export function pageCacheTrim(inode: Inode, count: u32): u32 {
+  let freed: u32 = 0;
+  spinLock(inodePagesLock(inode));
+  for (let at = pageNextLocked(inode, 0); at != NO_PAGE && freed < count; at = pageNextLocked(inode, at + 1)) {
+    const slot = slotFindLocked(inode, at);
+    const pfn = load<u32>(slot);
+    if (frameOf(pfn).dirty || frameRefs(pfn) != 1) continue;
+    framePut(pfn);
+    store<u32>(slot, 0);
+    freed++;
+  }
+  inode.pageCount = inode.pageCount - freed;
+  inode.blocks -= <u64>freed << 3;
+  if (freed) inode.pagesDropped++;
+  spinUnlock(inodePagesLock(inode));
+  superUncharge(inode.sb, freed);
+  return freed;
 }
 
 /** Frees every page with index >= `first`. */

@@ -80,6 +80,7 @@ function moveLocked(from: Walk, to: Walk, flags: u32): i32 {
 function moveChecked(from: Walk, to: Walk, source: Dentry, target: Dentry, flags: u32): i32 {
   let r = moveAllowed(from, to, source, target, flags);
   if (r < 0) return r;
+  if (changetype<usize>(source) == changetype<usize>(target)) return respell(from, to, source, flags);
   if (source.inode == target.inode) return 0; // two names of one file: nothing happens
   const replaced = target.inode && !(flags & RENAME_EXCHANGE_FLAG) && inodeIsDirectory(inodeOf(target.inode)) ? target.inode : 0;
   if (replaced) {
@@ -88,6 +89,15 @@ function moveChecked(from: Walk, to: Walk, source: Dentry, target: Dentry, flags
   }
   r = moveNames(from, to, source, target, flags);
   if (replaced) inodeUnlock(inodeOf(replaced));
+  return r;
+}
+
+/** One entry, spelt in another case: the file system is told, where case counts at all. */
+function respell(from: Walk, to: Walk, d: Dentry, flags: u32): i32 {
+  if (!superOf(d.sb).foldsCase || nameEqual(d.namePtr, to.lastName, d.nameLength)) return 0;
+  const dir = inodeOf(dentryOf(from.dentry).inode);
+  const r = inodeOpsOf(dir).rename(dir, d.namePtr, d.nameLength, inodeOf(d.inode), dir, to.lastName, to.lastLength, 0, flags);
+  if (r == 0) dentryRespell(d, to.lastName);
   return r;
 }
 

@@ -2,7 +2,7 @@
  * Super blocks and file-system types.
  *
  * Invariants  B1  a super block lives as long as a mount of it; its root dentry holds one reference of its own.
- * Locking     the type table is filled at boot only. refs: atomic.
+ * Locking     the type table only grows: at boot, and as servers register their types. refs: atomic.
  */
 import { Errno } from "../../abi/errno";
 import { kfree, kzalloc } from "../../core/mm/slab";
@@ -40,11 +40,18 @@ export class SuperOps {
 @final @unmanaged
 class FsType {
   name: usize;   // a string
-  isNoDev: u32;  // always 1: no block-backed type has registered yet
+  isNoDev: u32;  // 0: it is mounted from a block device
+  context: u32;  // of serverMount: the file system is a server
   mount: (source: usize, flags: u32, options: usize) => usize;
 }
 const FS_TYPE_MAX: u32 = 16;
 const FS_TYPES: usize = memory.data(16 * offsetof<FsType>(), 8);
+@final @unmanaged
+class ServerMount {
+  /** Mounts a type of fsServerTypeRegister. */
+  mount: (context: u32, source: usize, flags: u32, options: usize) => usize;
+}
+const SERVER_MOUNT = changetype<ServerMount>(memory.data(offsetof<ServerMount>()));
 const SUPER_OPS_NONE = changetype<SuperOps>(memory.data(offsetof<SuperOps>()));
 /** [0] types registered, [1] next anonymous st_dev minor. */
 const SUPER_COUNTS: usize = memory.data(8, 4);
@@ -86,6 +93,25 @@ export function fsTypeRegister(name: string, mount: (source: usize, flags: u32, 
   store<u32>(SUPER_COUNTS, count + 1);
 }
 
+/** Who mounts the types whose file system is a server; before the first of them. */
+export function serverMountSet(mount: (context: u32, source: usize, flags: u32, options: usize) => usize): void {
+  SERVER_MOUNT.mount = mount;
+}
+
+/** Makes a server's type mountable. False when the table is full. Callers exclude one another; types stay. */
+export function fsServerTypeRegister(name: string, context: u32): bool {
+  const count = load<u32>(SUPER_COUNTS);
+  if (count == FS_TYPE_MAX) return false;
+  fsTypeAt(count).name = changetype<usize>(name);
+  fsTypeAt(count).isNoDev = 0;
+  fsTypeAt(count).context = context;
+  atomic.store<u32>(SUPER_COUNTS, count + 1);
+  return true;
+}
+
+/** True for a type that needs no block device ("nodev" in /proc/filesystems). */
+export function fsTypeIsNoDev(i: u32): bool { return fsTypeAt(i).isNoDev != 0; }
+
 /** Registered types; fsTypeName(i) names them (for /proc/filesystems). */
 export function fsTypeCount(): u32 { return load<u32>(SUPER_COUNTS); }
 export function fsTypeName(i: u32): string { return changetype<string>(fsTypeAt(i).name); } // SAFETY: set by fsTypeRegister
@@ -93,7 +119,9 @@ export function fsTypeName(i: u32): string { return changetype<string>(fsTypeAt(
 /** Mounts a new super block of the type named by NUL-terminated `name`; an errno as pointer, ENODEV when unknown. */
 export function fsTypeMount(name: usize, source: usize, flags: u32, options: usize): usize {
   for (let i: u32 = 0; i < load<u32>(SUPER_COUNTS); i++) {
-    if (bytesAre(name, fsTypeName(i))) return fsTypeAt(i).mount(source, flags, options);
+    const type = fsTypeAt(i);
+    if (!bytesAre(name, fsTypeName(i))) continue;
+    return type.context ? SERVER_MOUNT.mount(type.context, source, flags, options) : type.mount(source, flags, options);
   }
   return <usize>-(<i32>Errno.NODEV);
 }

@@ -39,6 +39,8 @@ export class SuperBlock {
   maxPages: u32;
   inodeCount: u32;
   anonNode: u32;
+  foldsCase: u32;    // ASCII letters of names compare without case
+  pad: u32;
 }
 
 @final @unmanaged
@@ -78,7 +80,7 @@ export class Inode {
   lockList: u32;     // flock/POSIX record locks
   fifo: u32;         // Pipe of a FIFO inode
   flags: u32;        // InodeFlag
-  pad: u32;
+  pagesDropped: u32; // times that pages left the page cache
 }
 
 /** LINKABLE: made by O_TMPFILE, link(2) may give it a first name. */

@@ -321,6 +321,7 @@ export function dentryLookupLocked(parent: Dentry, name: usize, length: u32, has
   dcacheUnlock();
   if (known) {
     const d = dentryOf(known);
+    if (superOf(d.sb).foldsCase && !d.inode) dentryRespell(d, name); // should the name be made, it is made as spelt now
     if (!(d.flags & DentryFlag.REVALIDATE) || inodeOpsOf(dir).revalidate(dir, name, length, d.inode)) return known;
     dentryInvalidate(d);
     dentryPut(d);
