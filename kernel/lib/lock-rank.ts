@@ -14,6 +14,7 @@ export const enum Rank {
   FD_TABLE = 28,
   CAP = 30,          // every capability space and the derivation tree
   DENTRY = 32,
+  SERVER_FS = 33,    // inodes of served file systems: which are alive, dirty, doomed; a connection's server
   INODE = 34,
   MAPPING = 36,      // page-cache tree of one inode
   MOUNT = 38,

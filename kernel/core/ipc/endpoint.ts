@@ -21,7 +21,7 @@ import { kfree, kzalloc } from "../mm/slab";
 import { currentTask } from "../sched/cpu";
 import { scratchPop, scratchPush } from "../sched/scratch";
 import { Task, taskOf } from "../sched/task";
-import { WaitQueue, waitQueueAt, waitQueueInit, waitSleep, waitSleepKillable, wakeUpAll, wakeUpOne } from "../sync/wait-queue";
+import { WaitQueue, waitQueueAt, waitQueueInit, waitSleep, waitSleepKillable, waitSleepUninterruptible, wakeUpAll, wakeUpOne } from "../sync/wait-queue";
 import {
   Notification, notificationAt, notificationBind, notificationIsSet, notificationObject, notificationTake, notificationsInit,
 } from "./notification";
@@ -141,7 +141,7 @@ function callAbortLocked(call: IpcCall): void {
   if (call.state == CallState.TAKEN) taskOf(call.server).ipcCall = 0;
 }
 
-const enum Patience { SIGNALS = 0, KILL_ONLY = 1 }
+const enum Patience { SIGNALS = 0, KILL_ONLY = 1, ENDLESS = 2 }
 
 /**
  * Makes the call that `call` describes (label, badge, words, extra) and waits for its reply, which replaces them. The reply's label;
@@ -164,12 +164,17 @@ function callLocked(ep: Endpoint, call: IpcCall, deadlineNs: u64, patience: Pati
   while (call.state != CallState.DONE) {
     const woken = patience == Patience.SIGNALS
       ? waitSleep(callWait(call), lockOf(ep), deadlineNs)
-      : waitSleepKillable(callWait(call), lockOf(ep), deadlineNs);
+      : patience == Patience.KILL_ONLY ? waitSleepKillable(callWait(call), lockOf(ep), deadlineNs) : sleepEndless(call, ep);
     if (woken == 0 || call.state == CallState.DONE) continue;
     callAbortLocked(call);
     return woken;
   }
   return call.label;
+}
+
+function sleepEndless(call: IpcCall, ep: Endpoint): i32 {
+  waitSleepUninterruptible(callWait(call), lockOf(ep));
+  return 0;
 }
 
 /** ipc_call of a thread: signals end it. */
@@ -188,8 +193,17 @@ export class KernelMessage {
   w3: u64;
 }
 
+/** A kernel service's call that must be known to have happened or not: ended by its answer or the server's death (-EPIPE) alone. */
+export function endpointCallSure(ep: Endpoint, message: KernelMessage): i32 {
+  return kernelCall(ep, message, 0, Patience.ENDLESS);
+}
+
 /** A kernel service's call: ended by its answer, the server's death (-EPIPE), `deadlineNs` or the caller's SIGKILL (-EINTR). */
 export function endpointCallKernel(ep: Endpoint, message: KernelMessage, deadlineNs: u64): i32 {
+  return kernelCall(ep, message, deadlineNs, Patience.KILL_ONLY);
+}
+
+function kernelCall(ep: Endpoint, message: KernelMessage, deadlineNs: u64, patience: Patience): i32 {
   const call = ipcCallAt(scratchPush(offsetof<IpcCall>()));
   call.label = <i32>message.label;
   call.badge = 0;
@@ -198,7 +212,7 @@ export function endpointCallKernel(ep: Endpoint, message: KernelMessage, deadlin
   call.w1 = message.w1;
   call.w2 = message.w2;
   call.w3 = message.w3;
-  const result = endpointCall(ep, call, deadlineNs, Patience.KILL_ONLY);
+  const result = endpointCall(ep, call, deadlineNs, patience);
   message.w0 = call.w0;
   message.w1 = call.w1;
   message.w2 = call.w2;

@@ -24,6 +24,7 @@ export function framePut(pfn: u32): void {
   // With one reference left, ours, there is nobody to race with.
   if (atomic.load<u32>(changetype<usize>(frame)) != 1 && atomic.sub<u32>(changetype<usize>(frame), 1) != 1) return;
   frame.flags = <u8>FrameFlag.RAM;
+  frame.dirty = 0;
   pageFree(pfn);
 }
 

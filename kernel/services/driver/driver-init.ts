@@ -10,6 +10,8 @@ import { devtmpfsInit } from "../vfs/dev/devtmpfs";
 import { kmsgInit } from "../vfs/dev/kmsg";
 import { memoryDevicesInit } from "../vfs/dev/memory-devices";
 import { randomDeviceInit } from "../vfs/dev/random-device";
+import { fileSystemPortInit } from "../vfs/served/port";
+import { servedInit } from "../vfs/served/super";
 import { procfsInit } from "../vfs/proc/procfs";
 import { keyboardInit } from "./i8042";
 import { pciInit } from "./pci/functions";
@@ -26,6 +28,8 @@ export function driversInit(): void {
   bufferCacheInit();
   blockFilesInit();
   blockDriverInit();
+  servedInit();
+  fileSystemPortInit();
   devtmpfsInit();
   devptsInit();
   procfsInit();

@@ -133,7 +133,7 @@ export function pagesTruncate(inode: Inode, size: u64): i32 {
 }
 
 /** Takes pages [first, end) out of every address space that maps them; the size has changed already. */
-function pagesUnmap(inode: Inode, first: u64, end: u64, kind: u32): void {
+export function pagesUnmap(inode: Inode, first: u64, end: u64, kind: u32): void {
   for (let index = pageCacheNext(inode, first); index < end; index = pageCacheNext(inode, index + 1)) {
     const pfn = pageCacheFind(inode, index);
     if (!pfn) continue;

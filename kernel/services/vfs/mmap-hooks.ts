@@ -5,6 +5,7 @@ import { File, FileRight, fileOf, fileOpsOf, inodeOf, mountOf } from "./types";
 import { fileGet, filePut } from "./file";
 import { dcacheShrink } from "./dcache";
 import { MountFlag } from "./mount";
+import { servedPagesTrim } from "./served/inode";
 import { tmpfsFileOps } from "./tmpfs";
 import { pageCacheFindMany } from "./page-cache";
 
@@ -20,9 +21,9 @@ export function mmapHooksInit(): void {
   mmCacheHookSet(hookCacheShrink);
 }
 
-/** Every name nobody holds, those used lately too: memory is full. */
+/** Every page that can be read again, and every name nobody holds, those used lately too: memory is full. */
 function hookCacheShrink(): u32 {
-  const freed = dcacheShrink(SHRINK_ALL);
+  const freed = servedPagesTrim(SHRINK_ALL) + dcacheShrink(SHRINK_ALL);
   return freed + dcacheShrink(SHRINK_ALL);
 }
 

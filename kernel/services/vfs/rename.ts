@@ -7,10 +7,11 @@
  */
 import { Errno } from "../../abi/errno";
 import { mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../core/sync/mutex";
-import { Dentry, Inode, dentryOf, inodeOf, inodeOpsOf, isErrPtr } from "./types";
-import { dcacheLock, dcachePrune, dcacheUnlock, dentryExchange, dentryIsBelowLocked, dentryMove, dentryNameBuffer, dentryPut, nameBufferFree } from "./dcache";
+import { Dentry, Inode, dentryOf, inodeOf, inodeOpsOf, isErrPtr, superOf } from "./types";
+import { dcacheLock, dcachePrune, dcacheUnlock, dentryExchange, dentryIsBelowLocked, dentryMove, dentryNameBuffer, dentryPut, dentryRespell, nameBufferFree } from "./dcache";
 import { inodeLock, inodeLockTwo, inodeUnlock, inodeUnlockTwo } from "./inode";
 import { May, inodePermission } from "./credentials";
+import { nameEqual } from "./name";
 import { LastKind, Walk, WalkFlag, dentryLookupLocked, inodeIsDirectory, walkEnd, walkPath } from "./walk";
 import { mayCreate } from "./open";
 import { mayRemove } from "./directory";

@@ -109,6 +109,12 @@ export function fsServerTypeRegister(name: string, context: u32): bool {
   return true;
 }
 
+/** True when NUL-terminated `name` is a registered type. */
+export function fsTypeKnown(name: usize): bool {
+  for (let i: u32 = 0; i < load<u32>(SUPER_COUNTS); i++) if (bytesAre(name, fsTypeName(i))) return true;
+  return false;
+}
+
 /** True for a type that needs no block device ("nodev" in /proc/filesystems). */
 export function fsTypeIsNoDev(i: u32): bool { return fsTypeAt(i).isNoDev != 0; }
 

@@ -1,4 +1,5 @@
 /** Descriptors: dup, fcntl, ioctl, flock, fsync and what else works on an open file. */
+import { servedSyncAll } from "./served/super";
 import { userLoad32, userStore32 } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
@@ -194,8 +195,8 @@ export function sysFdatasync(fd: i32): i64 {
   return sysFsync(fd);
 }
 
-/** Only memory file systems exist at this level: there is nothing that could be behind. */
 export function sysSync(): i64 {
+  servedSyncAll();
   return 0;
 }
 

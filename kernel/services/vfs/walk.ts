@@ -11,10 +11,10 @@
  */
 import { Errno } from "../../abi/errno";
 import { kfree, kmalloc } from "../../core/mm/slab";
-import { Dentry, FileMode, Inode, Path, dentryOf, inodeOf, inodeOpsOf, isErrPtr, mountOf } from "./types";
+import { Dentry, FileMode, Inode, Path, dentryOf, inodeOf, inodeOpsOf, isErrPtr, mountOf, superOf } from "./types";
 import {
   DentryFlag, dcacheLock, dcacheUnlock, dentryAlloc, dentryFindLocked, dentryGet, dentryHashLocked, dentryInvalidate,
-  dentryPut,
+  dentryPut, dentryRespell,
 } from "./dcache";
 import { inodeGet, inodeLock, inodePut, inodeRevalidates, inodeUnlock } from "./inode";
 import { MountFlag, mountFindLocked, mountGet, mountPut } from "./mount";

@@ -22,7 +22,7 @@ import { currentCred, currentProcess } from "../../process/process";
 import { utsField } from "../../process/uname";
 import { deviceAt, deviceCount, deviceMajor } from "../dev/device";
 import { superOf } from "../types";
-import { fsTypeCount, fsTypeName } from "../super-block";
+import { fsTypeCount, fsTypeIsNoDev, fsTypeName } from "../super-block";
 import { ProcNodeId, procFileAdd, procLinkAdd, procWriteSet } from "./node";
 import { SeqBuf, seqByte, seqCString, seqDec, seqDecPad, seqSpaceDec, seqStr } from "./seq-buf";
 import { cpuinfoShow } from "./show-cpuinfo";
@@ -102,7 +102,7 @@ function devicesShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
 
 function filesystemsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
   for (let i: u32 = 0; i < fsTypeCount(); i++) {
-    seqStr(seq, "nodev\t");
+    seqStr(seq, fsTypeIsNoDev(i) ? "nodev\t" : "\t");
     seqStr(seq, fsTypeName(i));
     seqByte(seq, 0x0a);
   }

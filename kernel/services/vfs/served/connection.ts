@@ -1,0 +1,307 @@
+/**
+ * Connections: one to each type of file system that a server offers ("vfat"), which outlives the servers.
+ *
+ *   caller ──request──▶ [window] ──▶ server        the server dies: the next one is told of every live mount (ATTACH),
+ *          ◀──reply───  [window] ◀──               then the call that was under way is repeated
+ *
+ * What callers see is copies: a request is built in memory of the kernel and copied into the window for each try, the reply is copied
+ * out before anybody looks at it, so a server can change neither while it is used.
+ *
+ * Invariants  C1  a call is repeated until one server has answered it, or no server has come for GIVE_UP_NS.
+ *             C2  no call but ATTACH reaches a server that does not know all live mounts.
+ * Locking     Connection.mutex around each call with its request and reply. Connection.lock (Rank.SERVER_FS): which server is there.
+ */
+import { monoNowNs, physCopyIn, physCopyOut } from "../../../../arch/current";
+import { Errno } from "../../../abi/errno";
+import { FsAttach, FsMethod, FS_NAME_BYTES, FS_REPLY_OFFSET } from "../../../abi/file-system.gen";
+import { FS_MOUNTS, FS_REPEATED, FS_WINDOW_BYTES } from "../../../abi/file-system";
+import { MemoryObject, memoryObjectAt, memoryObjectCreate, memoryObjectHead, memoryObjectPa } from "../../../core/cap/memory-object";
+import { objectAt, objectGet, objectPut } from "../../../core/cap/object";
+import { endpointAt, endpointCallSure, KernelMessage } from "../../../core/ipc/endpoint";
+import { kmalloc } from "../../../core/mm/slab";
+import { scratchPop, scratchPush } from "../../../core/sched/scratch";
+import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";
+import { WaitQueue, waitQueueAt, waitQueueInit, waitSleepUninterruptible, wakeUpAll } from "../../../core/sync/wait-queue";
+import { bytesCopy, bytesFill, wordAt32, wordAt64, wordPut16, wordPut32, wordPut64 } from "../../../lib/bytes";
+import { Rank } from "../../../lib/lock-rank";
+import { LogLevel, logBegin, logDec, logEnd, logStr } from "../../../lib/log";
+import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../../lib/spinlock";
+import { wordAt, wordSet } from "../../../lib/words";
+
+@final @unmanaged
+export class Connection {
+  mutex: u64;        // a Mutex held by value
+  mutex1: u64;
+  mutex2: u64;
+  mutex3: u64;
+  lock: u64;         // a SpinLock held by value
+  lock1: u64;
+  wait: u64;         // a WaitQueue held by value: callers without a server
+  wait1: u64;
+  wait2: u64;
+  wait3: u64;
+  emptySinceNs: u64; // 0: a server is there, or was never missed
+  calls: u64;
+  typeName: u32;     // a string; 0: the connection is free
+  endpoint: u32;     // of the server, one reference; 0: none
+  window: u32;       // MemoryObject, one reference
+  generation: u32;   // servers so far
+  attached: u32;     // generation that knows all mounts (C2)
+  request: u32;      // linear, FS_REPLY_OFFSET bytes
+  reply: u32;        // linear, the rest of the window
+  isGivenUp: u32;
+  mounts: u32;       // linear: FS_MOUNTS addresses of ServedMount
+  attachRequest: u32; // linear, ATTACH_BYTES
+  pad: u32;
+}
+
+/** What a connection must know of a mount to attach it; the head of ServedSuper. */
+@final @unmanaged
+export class ServedMount {
+  connection: u32;
+  mount: u32;        // its number
+  isReadOnly: u32;
+  isBroken: u32;     // it could not be attached: every call answers EIO
+  options: u32;      // linear, FS_NAME_BYTES + 4: as the request's field
+  pad: u32;
+}
+
+export const CONNECTIONS: u32 = 4;
+const CONNECTION_BYTES: u32 = 160;
+const TABLE: usize = memory.data(4 * 160, 8);
+if (offsetof<Connection>() > 160) ERROR("TABLE has 160 bytes a connection");
+/** Names as strings: a length before each. */
+const NAMES: usize = memory.data(4 * 64, 8);
+const NAME_MOST: u32 = 15;
+const PAGE: u32 = 4096;
+const WINDOW_PAGES: u32 = FS_WINDOW_BYTES / PAGE;
+/** As long as the supervisor may take to restart a server, and longer. */
+const GIVE_UP_NS: u64 = 60_000_000_000;
+const ATTACH_BYTES: u32 = FsAttach.OPTIONS + 4 + FS_NAME_BYTES;
+
+/** Connection `index` (< CONNECTIONS). */
+export function connectionAt(index: u32): Connection {
+  return changetype<Connection>(TABLE + index * CONNECTION_BYTES); // SAFETY: index < CONNECTIONS
+}
+export function servedMountAt(address: usize): ServedMount { return changetype<ServedMount>(address); } // SAFETY: the caller names one
+function mutexOf(c: Connection): Mutex { return mutexAt(changetype<usize>(c)); }
+function lockOf(c: Connection): SpinLock { return spinLockAt(changetype<usize>(c) + offsetof<Connection>("lock")); }
+function waitOf(c: Connection): WaitQueue { return waitQueueAt(changetype<usize>(c) + offsetof<Connection>("wait")); }
+
+export function connectionsInit(): void {
+  for (let i: u32 = 0; i < CONNECTIONS; i++) {
+    mutexInit(mutexOf(connectionAt(i)));
+    spinInit(lockOf(connectionAt(i)), Rank.SERVER_FS);
+    waitQueueInit(waitOf(connectionAt(i)));
+  }
+}
+
+/** Makes connection `index` the one of type `name` (`length` bytes of ASCII). The name as a string, 0 when memory is full. */
+export function connectionCreate(index: u32, name: usize, length: u32): usize {
+  const c = connectionAt(index);
+  c.request = <u32>kmalloc(FS_REPLY_OFFSET);
+  c.reply = <u32>kmalloc(FS_WINDOW_BYTES - FS_REPLY_OFFSET);
+  c.mounts = <u32>kmalloc(FS_MOUNTS << 2);
+  c.attachRequest = <u32>kmalloc(ATTACH_BYTES);
+  if (c.attachRequest == 0 || c.request == 0 || c.reply == 0 || c.mounts == 0 || length > NAME_MOST) return 0;
+  bytesFill(c.mounts, 0, FS_MOUNTS << 2);
+  const text = NAMES + index * 64 + 16;
+  wordPut32(text - 4, length << 1); // a string's length in bytes stands before it
+  for (let i: u32 = 0; i < length; i++) wordPut16(text + (i << 1), wordAt32(name + i) & 0xff);
+  c.typeName = <u32>text;
+  return text;
+}
+
+// ---- The server's side ----
+
+/** A server takes the connection over: its endpoint (reference consumed on success). Its window, one reference more; EEXIST, ENOMEM as pointer. */
+export function connectionServe(c: Connection, endpoint: u32): usize {
+  const window = memoryObjectCreate(WINDOW_PAGES, false, 0);
+  if (!window) return <usize>-Errno.NOMEM;
+  spinLock(lockOf(c));
+  const oldEndpoint = c.endpoint;
+  const oldWindow = c.window;
+  const isFree = oldEndpoint == 0 || endpointAt(oldEndpoint).isDead != 0;
+  if (isFree) {
+    c.endpoint = endpoint;
+    c.window = <u32>changetype<usize>(window);
+    c.generation++;
+    c.isGivenUp = 0;
+    c.emptySinceNs = 0;
+    objectGet(memoryObjectHead(window));
+    wakeUpAll(waitOf(c));
+  }
+  spinUnlock(lockOf(c));
+  if (!isFree) {
+    objectPut(memoryObjectHead(window));
+    return <usize>-Errno.EXIST;
+  }
+  serverPut(oldEndpoint, oldWindow);
+  return changetype<usize>(window);
+}
+
+/** The server of `generation` is gone. */
+export function connectionLeft(c: Connection, generation: u32): void {
+  spinLock(lockOf(c));
+  const isCurrent = c.generation == generation;
+  const endpoint = isCurrent ? c.endpoint : 0;
+  const window = isCurrent ? c.window : 0;
+  if (isCurrent) {
+    c.endpoint = 0;
+    c.window = 0;
+    c.emptySinceNs = monoNowNs();
+  }
+  spinUnlock(lockOf(c));
+  serverPut(endpoint, window);
+}
+
+function serverPut(endpoint: u32, window: u32): void {
+  if (endpoint != 0) objectPut(objectAt(endpoint));
+  if (window != 0) objectPut(objectAt(window));
+}
+
+/** Lets callers go that have waited GIVE_UP_NS for a server; called now and then. */
+export function connectionsWatch(): void {
+  for (let i: u32 = 0; i < CONNECTIONS; i++) {
+    const c = connectionAt(i);
+    if (c.emptySinceNs == 0) continue;
+    spinLock(lockOf(c));
+    const isOver = c.endpoint == 0 && c.isGivenUp == 0 && c.emptySinceNs != 0 && monoNowNs() - c.emptySinceNs > GIVE_UP_NS;
+    if (isOver) {
+      c.isGivenUp = 1;
+      wakeUpAll(waitOf(c));
+    }
+    spinUnlock(lockOf(c));
+  }
+}
+
+// ---- Calls ----
+
+/** Begins a call on the connection of `m`: the request's fields may be put now. */
+export function callBegin(m: ServedMount): Connection {
+  const c = changetype<Connection>(<usize>m.connection); // SAFETY: set at mount, connections stay
+  mutexLock(mutexOf(c));
+  return c;
+}
+
+export function callEnd(c: Connection): void { mutexUnlock(mutexOf(c)); }
+
+export function requestPut32(c: Connection, field: u32, value: u32): void { wordPut32(<usize>c.request + field, value); }
+export function requestPut64(c: Connection, field: u32, value: u64): void { wordPut64(<usize>c.request + field, value); }
+export function requestPutNode(c: Connection, field: u32, n0: u64, n1: u64): void {
+  requestPut64(c, field, n0);
+  requestPut64(c, field + 8, n1);
+}
+
+/** A name of at most FS_NAME_BYTES. */
+export function requestPutName(c: Connection, field: u32, name: usize, length: u32): void {
+  requestPut32(c, field, length);
+  bytesCopy(<usize>c.request + field + 4, name, min<u32>(length, FS_NAME_BYTES));
+}
+
+/** Fields of the reply, valid until callEnd, after a call that answered 0. */
+export function reply32(c: Connection, field: u32): u32 { return wordAt32(<usize>c.reply + field - FS_REPLY_OFFSET); }
+export function reply64(c: Connection, field: u32): u64 { return wordAt64(<usize>c.reply + field - FS_REPLY_OFFSET); }
+/** Linear address of a structure in the reply. */
+export function replyAt(c: Connection, field: u32): usize { return <usize>c.reply + field - FS_REPLY_OFFSET; }
+
+/**
+ * Makes the call whose request was put (its first `requestBytes`), however many servers it takes (C1); `replyEnd` is the offset behind
+ * the reply's last fixed field. 0 or a negated errno.
+ */
+export function callMake(c: Connection, m: ServedMount, method: u32, requestBytes: u32, replyEnd: u32): i32 {
+  let failedIn: u32 = 0;
+  let flags: u64 = 0;
+  c.calls++;
+  while (m.isBroken == 0) {
+    const generation = serverAwait(c, failedIn);
+    if (generation == 0) return -Errno.IO;
+    if (c.attached != generation && !mountsAttach(c, generation)) {
+      failedIn = generation;
+      continue;
+    }
+    const result = callOnce(c, generation, m.mount, method, flags, c.request, requestBytes, replyEnd);
+    if (result != -Errno.PIPE) return result;
+    failedIn = generation;
+    flags = FS_REPEATED;
+  }
+  return -Errno.IO;
+}
+
+/** Waits for a server other than that of `failedIn`: its generation, 0 when there is none for too long. */
+function serverAwait(c: Connection, failedIn: u32): u32 {
+  spinLock(lockOf(c));
+  while ((c.endpoint == 0 || c.generation == failedIn) && c.isGivenUp == 0) {
+    if (c.emptySinceNs == 0) c.emptySinceNs = monoNowNs();
+    waitSleepUninterruptible(waitOf(c), lockOf(c));
+  }
+  const generation = c.isGivenUp ? 0 : c.generation;
+  spinUnlock(lockOf(c));
+  return generation;
+}
+
+/** One try. -EPIPE: the server of `generation` is gone, or behaves as if it were. */
+function callOnce(
+  c: Connection, generation: u32, mount: u32, method: u32, flags: u64, request: usize, requestBytes: u32, replyEnd: u32,
+): i32 {
+  spinLock(lockOf(c));
+  const isCurrent = c.generation == generation && c.endpoint != 0;
+  const endpoint = isCurrent ? c.endpoint : 0;
+  const window = isCurrent ? c.window : 0;
+  if (isCurrent) {
+    objectGet(objectAt(endpoint));
+    objectGet(objectAt(window));
+  }
+  spinUnlock(lockOf(c));
+  if (!isCurrent) return -Errno.PIPE;
+  windowMove(memoryObjectAt(window), 0, request, requestBytes, true);
+  const message = changetype<KernelMessage>(scratchPush(offsetof<KernelMessage>())); // SAFETY: scratch of that size
+  message.label = method;
+  message.w0 = mount;
+  message.w1 = flags;
+  message.w2 = 0;
+  message.w3 = 0;
+  const label = endpointCallSure(endpointAt(endpoint), message);
+  scratchPop(offsetof<KernelMessage>());
+  if (label == 0 && replyEnd != 0) windowMove(memoryObjectAt(window), FS_REPLY_OFFSET, c.reply, replyEnd - FS_REPLY_OFFSET, false);
+  serverPut(endpoint, window);
+  return label > 0 || label < -4095 ? -Errno.IO : label;
+}
+
+/** Copies between the window at `offset` and linear memory. */
+function windowMove(window: MemoryObject, offset: u32, ptr: usize, bytes: u32, isToWindow: bool): void {
+  for (let done: u32 = 0; done < bytes;) {
+    const at = offset + done;
+    const part = min<u32>(PAGE - at % PAGE, bytes - done);
+    const pa = memoryObjectPa(window, at / PAGE) + at % PAGE;
+    if (isToWindow) physCopyOut(pa, ptr + done, part);
+    else physCopyIn(ptr + done, pa, part);
+    done += part;
+  }
+}
+
+/** Tells the server of `generation` every live mount (C2). False: it is gone already. */
+function mountsAttach(c: Connection, generation: u32): bool {
+  const request = <usize>c.attachRequest;
+  let isThere = true;
+  for (let i: u32 = 0; i < FS_MOUNTS && isThere; i++) {
+    const address = wordAt(c.mounts, i);
+    if (address == 0 || servedMountAt(address).isBroken) continue;
+    const m = servedMountAt(address);
+    wordPut32(request + FsAttach.READ_ONLY, m.isReadOnly);
+    bytesCopy(request + FsAttach.OPTIONS, m.options, 4 + FS_NAME_BYTES);
+    const result = callOnce(c, generation, m.mount, FsMethod.ATTACH, 0, request, ATTACH_BYTES, FsAttach.R_BLOCKS_FREE + 8);
+    if (result == -Errno.PIPE) isThere = false;
+    else if (result < 0) mountBreak(m);
+  }
+  if (isThere) c.attached = generation;
+  return isThere;
+}
+
+function mountBreak(m: ServedMount): void {
+  m.isBroken = 1;
+  logBegin(LogLevel.ERR, "fs");
+  logStr("the restarted server cannot take up mount ");
+  logDec(m.mount);
+  logEnd();
+}

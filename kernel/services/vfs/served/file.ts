@@ -1,0 +1,233 @@
+/**
+ * Open files of served file systems: reading, writing, mapping, truncating.
+ *
+ * Locking  writers and truncation hold Inode.lock (the VFS takes it); readers nothing but frame references.
+ */
+import { Errno } from "../../../abi/errno";
+import { FsAttributes, FsMethod, FsTruncate } from "../../../abi/file-system.gen";
+import { UnmapKind } from "../../../core/mm/file-unmap";
+import { framePut, frameRefInc, pfnToPa } from "../../../core/mm/frame";
+import { totalPageCount } from "../../../core/mm/buddy";
+import { diskFlush } from "../../block/disk";
+import { buffersWrite } from "../../block/buffer-cache";
+import { fileAccessed, pageFill, pagesSeek, pagesUnmap } from "../file-pages";
+import { fileOpsDefaults } from "../file-ops";
+import { inodeTouchModified } from "../inode";
+import { bufFromPhys, bufToPhys } from "../io-buf";
+import { NO_PAGE, pageCacheFind, pageCacheInsert, pageCacheTruncate } from "../page-cache";
+import { File, FileOps, FileRight, Inode, inodeOf } from "../types";
+import { callBegin, callEnd, callMake, reply64, replyAt, requestPut64, requestPutNode } from "./connection";
+import { dataPageAlloc, dataPageGet, inodeWriteBack, lastPageZero, READ_AHEAD } from "./data";
+import {
+  dirtyMark, dirtyPages, diskOfFs, extentsCut, fsOf, ioLock, ioUnlock, mountOfFs, nodeTake, pageDirty, pagesUndirty, reserveSet, servedOf,
+  ServedInode, servedUsed,
+} from "./inode";
+import { metadataSync } from "./sync";
+
+const PAGE: u32 = 4096;
+const MAP_SHARED: u32 = 1;
+const PROT_WRITE: u32 = 2;
+const SERVED_FILE_OPS = changetype<FileOps>(memory.data(offsetof<FileOps>()));
+
+export function servedFileOps(): FileOps { return SERVED_FILE_OPS; }
+
+export function servedFilesInit(): void {
+  fileOpsDefaults(SERVED_FILE_OPS);
+  SERVED_FILE_OPS.read = servedRead;
+  SERVED_FILE_OPS.write = servedWrite;
+  SERVED_FILE_OPS.fsync = servedFsync;
+  SERVED_FILE_OPS.seek = pagesSeek;
+  SERVED_FILE_OPS.mmap = servedMmap;
+  SERVED_FILE_OPS.mmapPage = servedMmapPage;
+}
+
+function servedRead(file: File, bufVa: u64, count: u32, pos: u64): i64 {
+  const inode = inodeOf(file.inode);
+  const size = inode.size;
+  if (pos >= size) return 0;
+  const wanted = <u32>min<u64>(count, size - pos);
+  const si = servedOf(inode);
+  let done: u32 = 0;
+  let failed: i32 = 0;
+  while (done < wanted) {
+    const at = pos + done;
+    const offset = <u32>at & (PAGE - 1);
+    const chunk = min<u32>(PAGE - offset, wanted - done);
+    let pfn = <i32>pageCacheFind(inode, at >> 12);
+    if (pfn == 0) pfn = dataPageGet(si, inode, at >> 12, aheadOf(si, at >> 12, (offset + wanted - done - 1) >> 12));
+    if (pfn < 0) {
+      failed = pfn;
+      break;
+    }
+    const left = bufFromPhys(bufVa + done, pfnToPa(pfn) + offset, chunk);
+    framePut(pfn);
+    done += chunk - left;
+    if (left) break;
+  }
+  fileAccessed(file, inode);
+  if (done || !wanted) return done;
+  return failed < 0 ? failed : -(<i64>Errno.FAULT);
+}
+
+/** Pages to read behind `index`: what the call wants, more and more when the file is read in order. */
+function aheadOf(si: ServedInode, index: u64, wanted: u32): u32 {
+  const isNext = index == si.readNext;
+  si.readRun = isNext ? min<u32>(READ_AHEAD, max<u32>(4, si.readRun << 1)) : 0;
+  const ahead = min<u32>(READ_AHEAD - 1, max<u32>(wanted, si.readRun));
+  si.readNext = <u32>index + ahead + 1;
+  servedUsed(si);
+  return ahead;
+}
+
+function servedWrite(file: File, bufVa: u64, count: u32, pos: u64): i64 {
+  const inode = inodeOf(file.inode);
+  const si = servedOf(inode);
+  if (mountOfFs(fsOf(si)).isReadOnly) return -(<i64>Errno.ROFS);
+  const end = pos + count;
+  if (end > inode.size && !sizeReserve(si, end)) return -(<i64>Errno.NOSPC);
+  let done: u32 = 0;
+  let failure: i32 = 0;
+  while (done < count) {
+    const at = pos + done;
+    const offset = <u32>at & (PAGE - 1);
+    const chunk = min<u32>(PAGE - offset, count - done);
+    const r = pageWriteServed(si, inode, at >> 12, offset, bufVa + done, chunk);
+    if (r < 0) {
+      failure = r;
+      break;
+    }
+    done += r;
+    if (at + r > inode.size) inode.size = at + r;
+    if (<u32>r < chunk) {
+      failure = -(<i32>Errno.FAULT);
+      break;
+    }
+  }
+  if (end > inode.size) sizeReserve(si, inode.size);
+  if (done != 0) {
+    inodeTouchModified(inode);
+    si.hasNewTimes = 1;
+    dirtyMark(si);
+  }
+  if (dirtyPages() > <u32>(totalPageCount() >> 3)) inodeWriteBack(si); // writers wait when too much is held back
+  return done != 0 ? <i64>done : <i64>failure;
+}
+
+/** Sees to it that blocks up to `size` will be had. */
+function sizeReserve(si: ServedInode, size: u64): bool {
+  const need = <u32>((size + fsOf(si).blockBytes - 1) / fsOf(si).blockBytes);
+  return reserveSet(si, need > si.blocks ? need - si.blocks : 0);
+}
+
+/** Writes into one page: bytes copied (fewer when the buffer faults), or a negated errno. */
+function pageWriteServed(si: ServedInode, inode: Inode, index: u64, offset: u32, bufVa: u64, chunk: u32): i32 {
+  while (true) {
+    const known = pageCacheFind(inode, index);
+    if (known != 0) return pageOverwrite(si, known, offset, bufVa, chunk);
+    if (chunk < PAGE && index << 12 < si.validEnd) {
+      const got = dataPageGet(si, inode, index, 0);
+      if (got < 0) return got;
+      return pageOverwrite(si, got, offset, bufVa, chunk);
+    }
+    const fresh = dataPageAlloc();
+    if (fresh == 0) return -(<i32>Errno.NOMEM);
+    const left = pageFill(pfnToPa(fresh), offset, bufVa, chunk);
+    frameRefInc(fresh); // ours: nobody takes it out of the cache before it is marked
+    const r = left == chunk ? 0 : pageCacheInsert(inode, index, fresh);
+    if (r == 1) pageDirty(si, fresh);
+    framePut(fresh);
+    if (r == 1) return <i32>(chunk - left);
+    framePut(fresh);
+    if (r < 0) return r;
+    if (left == chunk) return 0;
+  }
+}
+
+/** Consumes the page's reference. */
+function pageOverwrite(si: ServedInode, pfn: u32, offset: u32, bufVa: u64, chunk: u32): i32 {
+  const left = bufToPhys(pfnToPa(pfn) + offset, bufVa, chunk);
+  if (left != chunk) pageDirty(si, pfn);
+  framePut(pfn);
+  return <i32>(chunk - left);
+}
+
+function servedFsync(file: File): i32 {
+  const si = servedOf(inodeOf(file.inode));
+  const fs = fsOf(si);
+  const written = inodeWriteBack(si);
+  const error = si.error;
+  si.error = 0;
+  let failed = metadataSync(fs, false);
+  if (failed == 0) failed = buffersWrite(diskOfFs(fs));
+  if (failed == 0) failed = diskFlush(diskOfFs(fs));
+  return written < 0 ? written : error < 0 ? error : failed;
+}
+
+function servedMmap(file: File, prot: u32, flags: u32): i32 {
+  if (file.mode & FileRight.PATH_ONLY) return -(<i32>Errno.BADF);
+  if (flags & MAP_SHARED && file.mode & FileRight.WRITE) servedOf(inodeOf(file.inode)).isMappedShared = 1; // mprotect may add PROT_WRITE
+  return 0;
+}
+
+function servedMmapPage(file: File, index: u64, forWrite: u32): i32 {
+  const inode = inodeOf(file.inode);
+  const si = servedOf(inode);
+  if (index >= (inode.size + PAGE - 1) >> 12) return -(<i32>Errno.FAULT);
+  let pfn = <i32>pageCacheFind(inode, index);
+  if (pfn == 0) pfn = dataPageGet(si, inode, index, aheadOf(si, index, 0));
+  if (pfn > 0 && forWrite) {
+    si.hasNewTimes = 1;
+    pageDirty(si, pfn);
+  }
+  return pfn;
+}
+
+/** InodeOps.truncate. Inode.lock is held. */
+export function servedTruncate(inode: Inode, size: u64): i32 {
+  const si = servedOf(inode);
+  if (mountOfFs(fsOf(si)).isReadOnly) return -(<i32>Errno.ROFS);
+  si.hasNewTimes = 1;
+  if (size >= inode.size) return servedExtend(si, inode, size);
+  const first = (size + PAGE - 1) >> 12;
+  inode.size = size;
+  pagesUnmap(inode, first, NO_PAGE, UnmapKind.TRUNCATE);
+  ioLock(si);
+  pagesUndirty(inode, first);
+  pageCacheTruncate(inode, first);
+  lastPageZero(inode, size);
+  if (si.validEnd > size) si.validEnd = size;
+  const failed = blocksCut(si, inode, size);
+  ioUnlock(si);
+  dirtyMark(si);
+  return failed;
+}
+
+function servedExtend(si: ServedInode, inode: Inode, size: u64): i32 {
+  if (!sizeReserve(si, size)) return -(<i32>Errno.NOSPC);
+  inode.size = size;
+  dirtyMark(si);
+  return 0;
+}
+
+/** TRUNCATE: the server keeps the blocks that `size` needs. ioMutex is held. */
+function blocksCut(si: ServedInode, inode: Inode, size: u64): i32 {
+  const fs = fsOf(si);
+  const keep = <u32>min<u64>(si.blocks, (size + fs.blockBytes - 1) / fs.blockBytes);
+  reserveSet(si, 0);
+  if (keep == si.blocks && si.diskSize <= size) return 0;
+  const c = callBegin(mountOfFs(fs));
+  requestPutNode(c, FsTruncate.NODE, si.n0, si.n1);
+  requestPut64(c, FsTruncate.BLOCKS, keep);
+  requestPut64(c, FsTruncate.SIZE, min<u64>(size, si.diskSize));
+  requestPut64(c, FsTruncate.TIME_NS, inode.mtimeNs);
+  const result = callMake(c, mountOfFs(fs), FsMethod.TRUNCATE, FsTruncate.TIME_NS + 8, FsTruncate.R_BLOCKS_FREE + 8);
+  if (result == 0) {
+    nodeTake(si, replyAt(c, FsTruncate.R_NODE));
+    fs.blocksFree = reply64(c, FsTruncate.R_BLOCKS_FREE);
+    si.diskSize = min<u64>(size, si.diskSize);
+    si.blocks = <u32>min<u64>(keep, reply64(c, FsTruncate.R_ATTRIBUTES + FsAttributes.BLOCKS));
+    extentsCut(si, si.blocks);
+  }
+  callEnd(c);
+  return result;
+}

@@ -1,0 +1,405 @@
+/**
+ * What the kernel remembers of a file or directory of a served file system, beside its inode.
+ *
+ *   alive list   every ServedInode with an inode: where clean pages are taken from when memory runs short
+ *   dirty list   those whose pages, size or times the server or the device does not have yet; each holds its inode
+ *   doomed list  those whose inode is gone and whose blocks the server has yet to free (no name, last user gone)
+ *
+ * Invariants  S1  an inode on the dirty list has a reference for it.
+ *             S2  extents cover file blocks [0, mapped) without gaps, in order; mapped <= blocks.
+ *             S3  the device holds defined bytes for [0, validEnd), where no dirty page stands over them.
+ *             S4  reserved blocks of all inodes sum up to ServedSuper.reserved.
+ * Locking     ioMutex: node, blocks, mapped, extents, validEnd, diskSize and transfers to the device. LISTS_LOCK (Rank.SERVER_FS): the
+ *             lists, reserved. Order: Inode.lock, ioMutex, Connection.mutex, buffer cache.
+ * Units       blocks: of ServedSuper.blockBytes.
+ */
+import { monoNowNs } from "../../../../arch/current";
+import { Errno } from "../../../abi/errno";
+import { FsAttributes, FsExtent, FsExtents, FsMethod } from "../../../abi/file-system.gen";
+import { frameOf, framePut } from "../../../core/mm/frame";
+import { kfree, kmalloc, kzalloc } from "../../../core/mm/slab";
+import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";
+import { bytesCopy, wordAt32, wordAt64 } from "../../../lib/bytes";
+import { ListNode, listAppend, listEmpty, listInit, listNodeAt, listRemove, listSame, ownerOf } from "../../../lib/list";
+import { Rank } from "../../../lib/lock-rank";
+import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
+import { wordAt, wordSet } from "../../../lib/words";
+import { Disk } from "../../block/disk";
+import { inodeAlloc, inodeGet } from "../inode";
+import { NO_PAGE, pageCacheFind, pageCacheNext, pageCacheTrim } from "../page-cache";
+import { FileMode, Inode, SuperBlock, inodeOf } from "../types";
+import { callBegin, callEnd, callMake, Connection, reply32, replyAt, requestPut64, requestPutNode, ServedMount, servedMountAt } from "./connection";
+
+@final @unmanaged
+export class ServedSuper {
+  connection: u32;   // as ServedMount
+  mount: u32;
+  isReadOnly: u32;
+  isBroken: u32;
+  options: u32;
+  pad: u32;
+  sb: u32;           // SuperBlock
+  disk: u32;         // Disk
+  deviceBytes: u64;
+  deviceStart: u64;  // byte of block 0
+  maxBytes: u64;
+  blocksTotal: u64;
+  blocksFree: u64;   // as the server said last
+  reserved: u64;     // S4
+  dirty: u64;        // a ListNode held by value: ServedInode.dirtyNode, oldest first
+  doomed: u64;       // a ListNode held by value: ServedInode.dirtyNode
+  blockBytes: u32;
+  flags: u32;        // FsMountFlag
+  error: i32;        // first failure of a write-back nobody has heard of
+  nameMax: u32;
+}
+
+@final @unmanaged
+export class ServedInode {
+  aliveNode: u64;    // a ListNode held by value
+  dirtyNode: u64;    // a ListNode held by value: the dirty or the doomed list of its mount
+  n0: u64;           // the server's node
+  n1: u64;
+  ioMutex: u64;      // a Mutex held by value
+  ioMutex1: u64;
+  ioMutex2: u64;
+  ioMutex3: u64;
+  dirtyAtNs: u64;    // when it came to the dirty list
+  diskSize: u64;     // the size the server knows
+  validEnd: u64;     // S3, bytes
+  fs: u32;           // ServedSuper
+  inode: u32;        // Inode; 0 once doomed
+  blocks: u32;       // it has
+  reserved: u32;     // it will need besides
+  extents: u32;      // linear: triples file block, device block, blocks (S2)
+  extentCount: u32;
+  extentRoom: u32;
+  mapped: u32;
+  isDirty: u32;      // on the dirty list
+  hasNewTimes: u32;
+  isMappedShared: u32; // programs may write through a mapping
+  error: i32;        // of write-back, told by the next fsync
+  readNext: u32;     // page after the last one read: sequential reading
+  readRun: u32;      // pages the last read-ahead took
+}
+
+const EXTENT_BYTES: u32 = 12;
+const EXTENTS_FIRST: u32 = 8;
+const EXTENTS_MOST: u32 = 262144;
+const EXTENTS_REPLY: u32 = 256;
+const LISTS_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
+const ALIVE = changetype<ListNode>(memory.data(offsetof<ListNode>()));
+/** [0] dirty pages of all served files. */
+const COUNTS: usize = memory.data(8, 4);
+
+export function servedInodesInit(): void {
+  spinInit(LISTS_LOCK, Rank.SERVER_FS);
+  listInit(ALIVE);
+}
+
+export function servedInodeAt(address: usize): ServedInode { return changetype<ServedInode>(address); } // SAFETY: the caller names one
+/** SAFETY: Inode.data of an inode of a served file system. */
+export function servedOf(inode: Inode): ServedInode { return changetype<ServedInode>(<usize>inode.data); }
+export function servedSuperAt(address: usize): ServedSuper { return changetype<ServedSuper>(address); } // SAFETY: the caller names one
+export function fsOf(si: ServedInode): ServedSuper { return servedSuperAt(si.fs); }
+export function mountOfFs(fs: ServedSuper): ServedMount { return servedMountAt(changetype<usize>(fs)); } // its head
+export function diskOfFs(fs: ServedSuper): Disk { return changetype<Disk>(<usize>fs.disk); } // SAFETY: set at mount
+function ioMutexOf(si: ServedInode): Mutex { return mutexAt(changetype<usize>(si) + offsetof<ServedInode>("ioMutex")); }
+function aliveNode(si: ServedInode): ListNode { return listNodeAt(changetype<usize>(si)); }
+function dirtyNode(si: ServedInode): ListNode { return listNodeAt(changetype<usize>(si) + offsetof<ServedInode>("dirtyNode")); }
+function dirtyList(fs: ServedSuper): ListNode { return listNodeAt(changetype<usize>(fs) + offsetof<ServedSuper>("dirty")); }
+function doomedList(fs: ServedSuper): ListNode { return listNodeAt(changetype<usize>(fs) + offsetof<ServedSuper>("doomed")); }
+function ofDirtyNode(node: ListNode): ServedInode { return ownerOf<ServedInode>(node, offsetof<ServedInode>("dirtyNode")); }
+
+export function ioLock(si: ServedInode): void { mutexLock(ioMutexOf(si)); }
+export function ioUnlock(si: ServedInode): void { mutexUnlock(ioMutexOf(si)); }
+
+export function superListsInit(fs: ServedSuper): void {
+  listInit(dirtyList(fs));
+  listInit(doomedList(fs));
+}
+
+// ---- Life ----
+
+/** An inode for the node and attributes in the reply of a call, with one reference; null: memory is full or the attributes make no sense. */
+export function servedInodeNew(fs: ServedSuper, node: usize, attributes: usize): Inode | null {
+  const mode = wordAt32(attributes + FsAttributes.MODE);
+  const kind = mode & <u32>FileMode.IFMT;
+  if (kind != FileMode.IFREG && kind != FileMode.IFDIR) return null;
+  const address = kzalloc(offsetof<ServedInode>());
+  const inode = address != 0 ? inodeAlloc(changetype<SuperBlock>(<usize>fs.sb)) : null; // SAFETY: set at mount
+  if (!inode) {
+    if (address != 0) kfree(address);
+    return null;
+  }
+  const si = servedInodeAt(address);
+  mutexInit(ioMutexOf(si));
+  listInit(dirtyNode(si));
+  si.fs = <u32>changetype<usize>(fs);
+  si.inode = <u32>changetype<usize>(inode);
+  inode.data = <u32>address;
+  inode.ino = wordAt64(attributes + FsAttributes.INO);
+  nodeTake(si, node);
+  attributesTake(si, inode, attributes);
+  si.validEnd = inode.size;
+  si.diskSize = inode.size;
+  spinLock(LISTS_LOCK);
+  listAppend(ALIVE, aliveNode(si));
+  spinUnlock(LISTS_LOCK);
+  return inode;
+}
+
+/** The node a reply gives instead of the old one. */
+export function nodeTake(si: ServedInode, node: usize): void {
+  si.n0 = wordAt64(node);
+  si.n1 = wordAt64(node + 8);
+}
+
+/** What the server says of mode, owner, times, and of the size and blocks of a file nothing is held back of. */
+export function attributesTake(si: ServedInode, inode: Inode, attributes: usize): void {
+  metaTake(inode, attributes);
+  const blocks = wordAt64(attributes + FsAttributes.BLOCKS);
+  si.blocks = <u32>min<u64>(blocks, u32.MAX_VALUE);
+  inode.size = min<u64>(wordAt64(attributes + FsAttributes.SIZE), min<u64>(fsOf(si).maxBytes, blocks * fsOf(si).blockBytes));
+}
+
+/** Mode, owner and times alone. */
+export function metaTake(inode: Inode, attributes: usize): void {
+  const kind = inode.mode != 0 ? inode.mode & <u32>FileMode.IFMT : wordAt32(attributes + FsAttributes.MODE) & <u32>FileMode.IFMT;
+  inode.mode = kind | wordAt32(attributes + FsAttributes.MODE) & 0o7777;
+  inode.nlink = max<u32>(1, wordAt32(attributes + FsAttributes.NLINK));
+  inode.uid = wordAt32(attributes + FsAttributes.UID);
+  inode.gid = wordAt32(attributes + FsAttributes.GID);
+  inode.atimeNs = wordAt64(attributes + FsAttributes.ATIME_NS);
+  inode.mtimeNs = wordAt64(attributes + FsAttributes.MTIME_NS);
+  inode.ctimeNs = wordAt64(attributes + FsAttributes.CTIME_NS);
+  inode.btimeNs = wordAt64(attributes + FsAttributes.BTIME_NS);
+}
+
+/** The inode is being freed: a nameless one's blocks are to be released, anything else is forgotten. Does not sleep. */
+export function servedInodeGone(si: ServedInode, isNameless: bool): void {
+  const fs = fsOf(si);
+  reserveSet(si, 0);
+  if (si.extents != 0) kfree(si.extents);
+  si.extents = 0;
+  spinLock(LISTS_LOCK);
+  listRemove(aliveNode(si));
+  si.inode = 0;
+  if (isNameless) listAppend(doomedList(fs), dirtyNode(si));
+  spinUnlock(LISTS_LOCK);
+  if (!isNameless) kfree(changetype<usize>(si));
+}
+
+/** Takes one off the doomed list; its memory is the caller's. Null: it is empty. */
+export function doomedTake(fs: ServedSuper): ServedInode | null {
+  spinLock(LISTS_LOCK);
+  const node = doomedList(fs).next;
+  let found: ServedInode | null = null;
+  if (!listSame(node, doomedList(fs))) found = ofDirtyNode(node);
+  if (found) listRemove(node);
+  spinUnlock(LISTS_LOCK);
+  return found;
+}
+
+// ---- Dirtiness ----
+
+/** The inode has something the server or the device must be told. */
+export function dirtyMark(si: ServedInode): void {
+  if (si.isDirty) return;
+  spinLock(LISTS_LOCK);
+  if (!si.isDirty && si.inode != 0) {
+    si.isDirty = 1;
+    si.dirtyAtNs = monoNowNs();
+    inodeGet(inodeOf(si.inode)); // S1
+    listAppend(dirtyList(fsOf(si)), dirtyNode(si));
+  }
+  spinUnlock(LISTS_LOCK);
+}
+
+/** Takes the oldest off the dirty list if it came before `beforeNs`; its inode's reference is the caller's. */
+export function dirtyTake(fs: ServedSuper, beforeNs: u64): ServedInode | null {
+  spinLock(LISTS_LOCK);
+  const node = dirtyList(fs).next;
+  let found: ServedInode | null = null;
+  if (!listSame(node, dirtyList(fs))) found = ofDirtyNode(node);
+  if (found && found.dirtyAtNs > beforeNs) found = null;
+  if (found) {
+    listRemove(node);
+    found.isDirty = 0;
+  }
+  spinUnlock(LISTS_LOCK);
+  return found;
+}
+
+export function hasDirty(fs: ServedSuper): bool { return !listEmpty(dirtyList(fs)) || !listEmpty(doomedList(fs)); }
+
+/** The page has bytes the device does not have. */
+export function pageDirty(si: ServedInode, pfn: u32): void {
+  const frame = frameOf(pfn);
+  if (frame.dirty == 0) {
+    frame.dirty = 1;
+    atomic.add<u32>(COUNTS, 1);
+  }
+  dirtyMark(si);
+}
+
+/** The page is on its way to the device, or worth nothing. */
+export function pageClean(pfn: u32): void {
+  const frame = frameOf(pfn);
+  if (frame.dirty == 0) return;
+  frame.dirty = 0;
+  atomic.sub<u32>(COUNTS, 1);
+}
+
+export function dirtyPages(): u32 { return atomic.load<u32>(COUNTS); }
+
+/** Dirty pages from `first` on need not reach the device any more. */
+export function pagesUndirty(inode: Inode, first: u64): void {
+  for (let index = pageCacheNext(inode, first); index != NO_PAGE; index = pageCacheNext(inode, index + 1)) {
+    const pfn = pageCacheFind(inode, index);
+    if (pfn == 0) continue;
+    pageClean(pfn);
+    framePut(pfn);
+  }
+}
+
+/** Gives up to `count` clean pages of served files back, of those used longest ago first; how many. Takes spinlocks only. */
+export function servedPagesTrim(count: u32): u32 {
+  let freed: u32 = 0;
+  spinLock(LISTS_LOCK);
+  for (let node = ALIVE.next; freed < count && !listSame(node, ALIVE); node = node.next) {
+    const inode = inodeOf(ownerOf<ServedInode>(node, offsetof<ServedInode>("aliveNode")).inode);
+    if (inode.pageCount != 0) freed += pageCacheTrim(inode, count - freed);
+  }
+  spinUnlock(LISTS_LOCK);
+  return freed;
+}
+
+/** It was used: its pages are given back later than others'. */
+export function servedUsed(si: ServedInode): void {
+  spinLock(LISTS_LOCK);
+  if (si.inode != 0) {
+    listRemove(aliveNode(si));
+    listAppend(ALIVE, aliveNode(si));
+  }
+  spinUnlock(LISTS_LOCK);
+}
+
+/** Sets how many blocks the file will need beyond those it has (S4). False: the file system has too few; nothing changed. */
+export function reserveSet(si: ServedInode, blocks: u32): bool {
+  const fs = fsOf(si);
+  spinLock(LISTS_LOCK);
+  const others = fs.reserved - si.reserved;
+  const fits = blocks <= si.reserved || others + blocks <= fs.blocksFree;
+  if (fits) {
+    fs.reserved = others + blocks;
+    si.reserved = blocks;
+  }
+  spinUnlock(LISTS_LOCK);
+  return fits;
+}
+
+// ---- Extents ----
+
+function extentWord(si: ServedInode, index: u32, field: u32): u32 { return wordAt(si.extents, index * 3 + field); }
+
+/** Adds [deviceBlock, + blocks) behind what is mapped (S2). False: memory is full. */
+export function extentAppend(si: ServedInode, deviceBlock: u32, blocks: u32): bool {
+  const last = si.extentCount - 1;
+  if (si.extentCount != 0 && extentWord(si, last, 1) + extentWord(si, last, 2) == deviceBlock) {
+    wordSet(si.extents, last * 3 + 2, extentWord(si, last, 2) + blocks);
+  } else {
+    if (si.extentCount == si.extentRoom && !extentsGrow(si)) return false;
+    wordSet(si.extents, si.extentCount * 3, si.mapped);
+    wordSet(si.extents, si.extentCount * 3 + 1, deviceBlock);
+    wordSet(si.extents, si.extentCount * 3 + 2, blocks);
+    si.extentCount++;
+  }
+  si.mapped += blocks;
+  return true;
+}
+
+function extentsGrow(si: ServedInode): bool {
+  const room = si.extentRoom == 0 ? EXTENTS_FIRST : si.extentRoom << 1;
+  const fresh = room <= EXTENTS_MOST ? kmalloc(room * EXTENT_BYTES) : 0;
+  if (fresh == 0) return false;
+  bytesCopy(fresh, si.extents, si.extentCount * EXTENT_BYTES);
+  if (si.extents != 0) kfree(si.extents);
+  si.extents = <u32>fresh;
+  si.extentRoom = room;
+  return true;
+}
+
+/** Forgets what lies at or behind block `end`. */
+export function extentsCut(si: ServedInode, end: u32): void {
+  while (si.extentCount != 0 && extentWord(si, si.extentCount - 1, 0) >= end) si.extentCount--;
+  if (si.extentCount != 0) {
+    const last = si.extentCount - 1;
+    const length = min<u32>(extentWord(si, last, 2), end - extentWord(si, last, 0));
+    wordSet(si.extents, last * 3 + 2, length);
+  }
+  si.mapped = min<u32>(si.mapped, end);
+}
+
+/** Takes the extents of a reply (count at `field`, elements at `at`), which must go on where the map ends. 0, EIO, ENOMEM. */
+export function extentsTake(si: ServedInode, c: Connection, field: u32, at: u32): i32 {
+  const count = reply32(c, field);
+  if (count > EXTENTS_REPLY) return -Errno.IO;
+  for (let i: u32 = 0; i < count; i++) {
+    const extent = replyAt(c, at) + i * <u32>FsExtent.BYTES;
+    const deviceBlock = wordAt64(extent + FsExtent.DEVICE_BLOCK);
+    const blocks = wordAt64(extent + FsExtent.BLOCKS);
+    const fs = fsOf(si);
+    const most = (fs.deviceBytes - fs.deviceStart) / fs.blockBytes;
+    const isSound = wordAt64(extent + FsExtent.FILE_BLOCK) == si.mapped && blocks != 0 && deviceBlock < most && blocks <= most - deviceBlock;
+    if (!isSound || most > u32.MAX_VALUE) return -Errno.IO;
+    if (!extentAppend(si, <u32>deviceBlock, <u32>blocks)) return -Errno.NOMEM;
+  }
+  return 0;
+}
+
+/** Makes the map reach beyond block `block` (< blocks). ioMutex is held. 0 or a negated errno. */
+function extentsReach(si: ServedInode, block: u32): i32 {
+  const fs = fsOf(si);
+  while (si.mapped <= block) {
+    const before = si.mapped;
+    const c = callBegin(mountOfFs(fs));
+    requestPutNode(c, FsExtents.NODE, si.n0, si.n1);
+    requestPut64(c, FsExtents.FILE_BLOCK, si.mapped);
+    requestPut64(c, FsExtents.BLOCKS, si.blocks - si.mapped);
+    let result = callMake(c, mountOfFs(fs), FsMethod.EXTENTS, FsExtents.BLOCKS + 8, FsExtents.R_EXTENTS_AT + EXTENTS_REPLY * FsExtent.BYTES);
+    if (result == 0) result = extentsTake(si, c, FsExtents.R_EXTENTS, FsExtents.R_EXTENTS_AT);
+    callEnd(c);
+    if (result < 0) return result;
+    if (si.mapped == before) return -Errno.IO; // the chain is shorter than the server said
+  }
+  return 0;
+}
+
+/** Where a byte of a file is. */
+@final @unmanaged
+export class DevicePlace {
+  offset: u64; // byte of the disk
+  bytes: u64;  // that follow it there
+}
+
+/** Finds byte `at` of the file, which lies in one of its blocks. ioMutex is held. 0 or a negated errno. */
+export function placeFind(si: ServedInode, at: u64, out: DevicePlace): i32 {
+  const fs = fsOf(si);
+  const block = at / fs.blockBytes;
+  if (block >= si.blocks) return -Errno.IO;
+  const failed = extentsReach(si, <u32>block);
+  if (failed < 0) return failed;
+  let low: u32 = 0;
+  let high = si.extentCount;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (extentWord(si, middle, 0) <= <u32>block) low = middle;
+    else high = middle;
+  }
+  const within = at - <u64>extentWord(si, low, 0) * fs.blockBytes;
+  out.offset = fs.deviceStart + <u64>extentWord(si, low, 1) * fs.blockBytes + within;
+  out.bytes = <u64>extentWord(si, low, 2) * fs.blockBytes - within;
+  return 0;
+}
+

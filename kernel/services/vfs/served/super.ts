@@ -1,0 +1,267 @@
+/**
+ * Mounts of served file systems: mount, sync, unmount, and the thread that writes back what has been dirty for a while.
+ *
+ * Locking  MOUNTS_MUTEX: the table of mounts, while one comes or goes or all are synced. Before every lock of inode.ts.
+ */
+import { monoNowNs } from "../../../../arch/current";
+import { Errno } from "../../../abi/errno";
+import { FsMethod, FsMount, FsStatfs, FS_NAME_BYTES } from "../../../abi/file-system.gen";
+import { FsMountFlag, FS_MOUNTS } from "../../../abi/file-system";
+import { kfree, kmalloc, kzalloc } from "../../../core/mm/slab";
+import { scratchPop, scratchPush } from "../../../core/sched/scratch";
+import { taskCreateKernel, taskStart } from "../../../core/sched/sched";
+import { sleepUntil } from "../../../core/sched/sleep";
+import { mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";
+import { bytesCopy, byteAt, wordPut32 } from "../../../lib/bytes";
+import { logWarn } from "../../../lib/log";
+import { wordAt, wordSet } from "../../../lib/words";
+import { BLOCK_MAJOR } from "../../block/block-file";
+import { buffersDirty, buffersDropAll, buffersWrite } from "../../block/buffer-cache";
+import { Disk, diskAt } from "../../block/disk";
+import { deviceMajor, deviceMinor } from "../dev/device";
+import { MountFlag, pathPut } from "../mount";
+import { bytesLength } from "../name";
+import { pathAt, pathWalk } from "../namei";
+import { StatfsInfo, superAlloc, SuperOps, superOpsDefaults, superPut, superRootSet, serverMountSet } from "../super-block";
+import { dentryOf, FileMode, inodeOf, isErrPtr, Path, SuperBlock, superOf } from "../types";
+import { AT_FDCWD, WalkFlag } from "../walk";
+import {
+  callBegin, callEnd, callMake, Connection, connectionAt, connectionsInit, connectionsWatch, reply32, reply64, replyAt, requestPut32,
+} from "./connection";
+import { servedDirectoriesInit, servedInodeOf } from "./directory";
+import { servedFilesInit } from "./file";
+import { dirtyPages, diskOfFs, hasDirty, mountOfFs, servedInodesInit, ServedSuper, servedSuperAt, superListsInit } from "./inode";
+import { dataSync, metadataSync, servedSync } from "./sync";
+import { totalPageCount } from "../../../core/mm/buddy";
+
+const OPTIONS_BYTES: u32 = 4 + FS_NAME_BYTES;
+const BLOCK_LEAST: u32 = 512;
+const BLOCK_MOST: u32 = 65536;
+/** Files and metadata are written back when they have been dirty for so long. */
+const DIRTY_NS: u64 = 5_000_000_000;
+const ROUND_NS: u64 = 1_000_000_000;
+const MOUNTS_MUTEX: usize = memory.data(32, 8);
+/** Addresses of ServedSuper. */
+const MOUNTED: usize = memory.data(16 * 4, 4);
+const SERVED_SUPER_OPS = changetype<SuperOps>(memory.data(offsetof<SuperOps>()));
+
+export function servedInit(): void {
+  connectionsInit();
+  servedInodesInit();
+  servedFilesInit();
+  servedDirectoriesInit();
+  mutexInit(mutexAt(MOUNTS_MUTEX));
+  superOpsDefaults(SERVED_SUPER_OPS);
+  SERVED_SUPER_OPS.statfs = servedStatfs;
+  SERVED_SUPER_OPS.remount = servedRemount;
+  SERVED_SUPER_OPS.sync = servedSuperSync;
+  SERVED_SUPER_OPS.release = servedUnmount;
+  serverMountSet(servedMount);
+  const flusher = taskCreateKernel("flusher", flusherMain, 0);
+  if (flusher) taskStart(flusher);
+  else logWarn("fs", "no flusher: files reach their disks by sync alone");
+}
+
+function fsOfSuper(sb: SuperBlock): ServedSuper { return servedSuperAt(sb.data); }
+
+// ---- Mounting ----
+
+/** The disk that the NUL-terminated path names, or a negated errno as pointer: ENOTBLK, ENXIO. */
+function diskOfPath(source: usize): usize {
+  const path = pathAt(scratchPush(offsetof<Path>()));
+  const failed = pathWalk(AT_FDCWD, source, WalkFlag.FOLLOW, path);
+  let result = <usize>failed;
+  if (failed == 0) {
+    const inode = inodeOf(dentryOf(path.dentry).inode);
+    const isDisk = (inode.mode & <u32>FileMode.IFMT) == FileMode.IFBLK && deviceMajor(inode.rdev) == BLOCK_MAJOR;
+    const disk = isDisk ? diskAt(deviceMinor(inode.rdev)) : null;
+    result = !isDisk ? <usize>-(<i32>Errno.NOTBLK) : !disk || !disk.isPresent ? <usize>-(<i32>Errno.NXIO) : changetype<usize>(disk);
+    pathPut(path);
+  }
+  scratchPop(offsetof<Path>());
+  return result;
+}
+
+/** mount(2) of a type whose connection is `context` - 1. The super block with its root, or a negated errno as pointer. */
+function servedMount(context: u32, source: usize, flags: u32, options: usize): usize {
+  const disk = diskOfPath(source);
+  if (isErrPtr(disk)) return disk;
+  mutexLock(mutexAt(MOUNTS_MUTEX));
+  const result = mountOn(connectionAt(context - 1), changetype<Disk>(disk), flags, options); // SAFETY: diskOfPath's
+  mutexUnlock(mutexAt(MOUNTS_MUTEX));
+  return result;
+}
+
+function mountOn(c: Connection, disk: Disk, flags: u32, options: usize): usize {
+  let number: u32 = 0;
+  for (let i: u32 = 0; i < FS_MOUNTS; i++) {
+    const other = wordAt(MOUNTED, i);
+    if (other != 0 && servedSuperAt(other).disk == <u32>changetype<usize>(disk)) return <usize>-(<i32>Errno.BUSY);
+  }
+  while (number < FS_MOUNTS && wordAt(MOUNTED, number) != 0) number++;
+  if (number == FS_MOUNTS) return <usize>-(<i32>Errno.MFILE);
+  if (bytesLength(options) > FS_NAME_BYTES) return <usize>-(<i32>Errno.INVAL);
+  const address = kzalloc(offsetof<ServedSuper>());
+  const text = kmalloc(OPTIONS_BYTES);
+  const fs = servedSuperAt(address);
+  if (address == 0 || text == 0) {
+    superFree(address, text);
+    return <usize>-(<i32>Errno.NOMEM);
+  }
+  wordPut32(text, bytesLength(options));
+  bytesCopy(text + 4, options, bytesLength(options));
+  fs.connection = <u32>changetype<usize>(c);
+  fs.mount = number;
+  fs.isReadOnly = flags & MountFlag.RDONLY || optionsSayReadOnly(options) ? 1 : 0;
+  fs.options = <u32>text;
+  fs.disk = <u32>changetype<usize>(disk);
+  fs.deviceBytes = disk.sectors << 9;
+  superListsInit(fs);
+  wordSet(MOUNTED, number, <u32>address); // the server may read the device from now on
+  const sb = mountCall(c, fs);
+  if (!isErrPtr(sb)) return sb;
+  wordSet(MOUNTED, number, 0);
+  superFree(address, text);
+  return sb;
+}
+
+function superFree(address: usize, text: usize): void {
+  if (address != 0) kfree(address);
+  if (text != 0) kfree(text);
+}
+
+/** True for "ro" among the options. */
+function optionsSayReadOnly(options: usize): bool {
+  let isStart = true;
+  for (let at = options; byteAt(at, 0) != 0; at++) {
+    const next = byteAt(at, 2);
+    if (isStart && byteAt(at, 0) == 0x72 && byteAt(at, 1) == 0x6f && (next == 0 || next == 0x2c)) return true;
+    isStart = byteAt(at, 0) == 0x2c;
+  }
+  return false;
+}
+
+/** MOUNT, and from its answer the super block and root. */
+function mountCall(c: Connection, fs: ServedSuper): usize {
+  callBegin(mountOfFs(fs));
+  requestPut32(c, FsMount.READ_ONLY, fs.isReadOnly);
+  bytesCopy(<usize>c.request + FsMount.OPTIONS, fs.options, OPTIONS_BYTES);
+  const result = callMake(c, mountOfFs(fs), FsMethod.MOUNT, FsMount.OPTIONS + OPTIONS_BYTES, FsMount.R_BLOCKS_FREE + 8);
+  const sb = result < 0 ? <usize>result : superFromReply(c, fs);
+  if (!isErrPtr(sb)) wordSet(c.mounts, fs.mount, <u32>changetype<usize>(fs)); // a successor is told of it
+  callEnd(c);
+  if (isErrPtr(sb)) return sb;
+  totalsAsk(fs);
+  return sb;
+}
+
+function superFromReply(c: Connection, fs: ServedSuper): usize {
+  fs.blockBytes = reply32(c, FsMount.R_BLOCK_BYTES);
+  fs.nameMax = min<u32>(reply32(c, FsMount.R_NAME_MAX), FS_NAME_BYTES);
+  fs.deviceStart = reply64(c, FsMount.R_DEVICE_START);
+  fs.maxBytes = min<u64>(reply64(c, FsMount.R_MAX_BYTES), 1 << 44);
+  fs.flags = reply32(c, FsMount.R_FLAGS);
+  fs.blocksFree = reply64(c, FsMount.R_BLOCKS_FREE);
+  if (fs.flags & FsMountFlag.READ_ONLY) fs.isReadOnly = 1;
+  const isPower = fs.blockBytes != 0 && (fs.blockBytes & (fs.blockBytes - 1)) == 0;
+  if (!isPower || fs.blockBytes < BLOCK_LEAST || fs.blockBytes > BLOCK_MOST || fs.deviceStart >= fs.deviceBytes || fs.deviceStart & 511) {
+    return <usize>-(<i32>Errno.IO);
+  }
+  const sb = superAlloc(changetype<string>(<usize>c.typeName), reply32(c, FsMount.R_MAGIC)); // SAFETY: connectionCreate's
+  if (!sb) return <usize>-(<i32>Errno.NOMEM);
+  fs.sb = <u32>changetype<usize>(sb);
+  sb.data = <u32>changetype<usize>(fs);
+  sb.blockSize = fs.blockBytes;
+  sb.maxBytes = fs.maxBytes;
+  sb.foldsCase = fs.flags & FsMountFlag.FOLD_CASE ? 1 : 0;
+  if (fs.isReadOnly) sb.flags |= MountFlag.RDONLY;
+  const root = servedInodeOf(fs, replyAt(c, FsMount.R_ROOT), replyAt(c, FsMount.R_ATTRIBUTES));
+  const failed = isErrPtr(root) ? <i32>root : superRootSet(sb, root);
+  if (failed < 0) {
+    superPut(sb);
+    return <usize>failed;
+  }
+  sb.ops = changetype<usize>(SERVED_SUPER_OPS);
+  return changetype<usize>(sb);
+}
+
+function totalsAsk(fs: ServedSuper): void {
+  const c = callBegin(mountOfFs(fs));
+  if (callMake(c, mountOfFs(fs), FsMethod.STATFS, 0, FsStatfs.R_FILES_FREE + 8) == 0) fs.blocksTotal = reply64(c, FsStatfs.R_BLOCKS);
+  callEnd(c);
+}
+
+// ---- SuperOps ----
+
+function servedStatfs(sb: SuperBlock, info: StatfsInfo): void {
+  const fs = fsOfSuper(sb);
+  info.blocks = fs.blocksTotal;
+  info.blocksFree = fs.blocksFree > fs.reserved ? fs.blocksFree - fs.reserved : 0;
+}
+
+function servedRemount(sb: SuperBlock, options: usize): i32 {
+  return servedSync(fsOfSuper(sb), false); // mount flags (ro among them) belong to the mount
+}
+
+function servedSuperSync(sb: SuperBlock): i32 {
+  return servedSync(fsOfSuper(sb), false);
+}
+
+/** The last mount is gone and no name is cached: files that are still dirty are written, and the volume is clean. */
+function servedUnmount(sb: SuperBlock): void {
+  const fs = fsOfSuper(sb);
+  mutexLock(mutexAt(MOUNTS_MUTEX));
+  if (servedSync(fs, true) < 0) logWarn("fs", "unmounted with errors: some of it did not reach the disk");
+  const c = callBegin(mountOfFs(fs));
+  callMake(c, mountOfFs(fs), FsMethod.UNMOUNT, 0, 0);
+  wordSet(c.mounts, fs.mount, 0);
+  callEnd(c);
+  wordSet(MOUNTED, fs.mount, 0);
+  buffersDropAll(diskOfFs(fs));
+  mutexUnlock(mutexAt(MOUNTS_MUTEX));
+  superFree(changetype<usize>(fs), fs.options);
+}
+
+/** The mount a server names, if its connection is `c`; null otherwise. */
+export function servedSuperFind(c: Connection, mount: u64): ServedSuper | null {
+  if (mount >= FS_MOUNTS) return null;
+  const address = wordAt(MOUNTED, <u32>mount);
+  if (address == 0) return null;
+  const fs = servedSuperAt(address);
+  return fs.connection == <u32>changetype<usize>(c) ? fs : null;
+}
+
+// ---- All mounts ----
+
+/** sync(2). */
+export function servedSyncAll(): void {
+  mutexLock(mutexAt(MOUNTS_MUTEX));
+  for (let i: u32 = 0; i < FS_MOUNTS; i++) if (wordAt(MOUNTED, i) != 0 && isLive(i)) servedSync(servedSuperAt(wordAt(MOUNTED, i)), false);
+  mutexUnlock(mutexAt(MOUNTS_MUTEX));
+}
+
+function isLive(index: u32): bool { return servedSuperAt(wordAt(MOUNTED, index)).sb != 0; }
+
+function flusherMain(arg: u32): void {
+  let metadataAtNs: u64 = 0;
+  while (true) {
+    sleepUntil(monoNowNs() + ROUND_NS);
+    connectionsWatch();
+    const now = monoNowNs();
+    const isCrowded = dirtyPages() > <u32>(totalPageCount() >> 4);
+    const isMetadataDue = buffersDirty() != 0 && now - metadataAtNs > DIRTY_NS;
+    mutexLock(mutexAt(MOUNTS_MUTEX));
+    for (let i: u32 = 0; i < FS_MOUNTS; i++) {
+      if (wordAt(MOUNTED, i) != 0 && isLive(i)) flush(servedSuperAt(wordAt(MOUNTED, i)), isCrowded ? now : now > DIRTY_NS ? now - DIRTY_NS : 0, isMetadataDue);
+    }
+    mutexUnlock(mutexAt(MOUNTS_MUTEX));
+    if (isMetadataDue) metadataAtNs = now;
+  }
+}
+
+function flush(fs: ServedSuper, beforeNs: u64, isMetadataDue: bool): void {
+  if (hasDirty(fs)) dataSync(fs, beforeNs);
+  if (!isMetadataDue) return;
+  metadataSync(fs, false);
+  buffersWrite(diskOfFs(fs));
+}

@@ -1,0 +1,70 @@
+/**
+ * Bringing everything of a mount to its device, in the order that keeps it sound: file data, then what the server holds back, then
+ * the metadata of the buffer cache, then a flush of the device.
+ */
+import { Errno } from "../../../abi/errno";
+import { FsMethod, FsRelease, FsSync } from "../../../abi/file-system.gen";
+import { kfree } from "../../../core/mm/slab";
+import { buffersWrite } from "../../block/buffer-cache";
+import { diskFlush } from "../../block/disk";
+import { inodePut } from "../inode";
+import { File, inodeOf } from "../types";
+import { callBegin, callEnd, callMake, reply64, requestPut32, requestPutNode } from "./connection";
+import { inodeWriteBack } from "./data";
+import { dirtyTake, diskOfFs, doomedTake, fsOf, mountOfFs, ServedInode, servedOf, ServedSuper } from "./inode";
+
+/** Writes back the files that became dirty before `beforeNs`, and frees the blocks of those that are gone. The first failure. */
+export function dataSync(fs: ServedSuper, beforeNs: u64): i32 {
+  let failed: i32 = 0;
+  for (let si = dirtyTake(fs, beforeNs); si; si = dirtyTake(fs, beforeNs)) {
+    const inode = inodeOf(si.inode);
+    const result = inodeWriteBack(si);
+    inodePut(inode); // of the dirty list
+    if (result < 0 && failed == 0) failed = result;
+  }
+  doomedRelease(fs);
+  if (failed < 0) fs.error = failed;
+  return failed;
+}
+
+/** RELEASE for every nameless file whose last user is gone. */
+export function doomedRelease(fs: ServedSuper): void {
+  for (let si = doomedTake(fs); si; si = doomedTake(fs)) {
+    const c = callBegin(mountOfFs(fs));
+    requestPutNode(c, FsRelease.NODE, si.n0, si.n1);
+    const result = callMake(c, mountOfFs(fs), FsMethod.RELEASE, FsRelease.NODE + 16, FsRelease.R_BLOCKS_FREE + 8);
+    if (result == 0) fs.blocksFree = reply64(c, FsRelease.R_BLOCKS_FREE);
+    callEnd(c);
+    doomedFree(si);
+  }
+}
+
+function doomedFree(si: ServedInode): void { kfree(changetype<usize>(si)); }
+
+/** SYNC: the server commits what it holds back, and marks the volume clean if asked. */
+export function metadataSync(fs: ServedSuper, isClean: bool): i32 {
+  if (mountOfFs(fs).isReadOnly) return 0;
+  const c = callBegin(mountOfFs(fs));
+  requestPut32(c, FsSync.CLEAN, isClean ? 1 : 0);
+  const result = callMake(c, mountOfFs(fs), FsMethod.SYNC, FsSync.CLEAN + 4, 0);
+  callEnd(c);
+  return result;
+}
+
+/** Everything of the mount is on the medium when this answers 0. `isClean`: it is being unmounted. */
+export function servedSync(fs: ServedSuper, isClean: bool): i32 {
+  const data = dataSync(fs, u64.MAX_VALUE);
+  let failed = metadataSync(fs, isClean);
+  if (failed == 0) failed = buffersWrite(diskOfFs(fs));
+  if (failed == 0) failed = diskFlush(diskOfFs(fs));
+  return data < 0 ? data : failed;
+}
+
+/** FileOps.fsync of directories: their entries are metadata. */
+export function metadataFsync(file: File): i32 {
+  const fs = fsOf(servedOf(inodeOf(file.inode)));
+  let failed = metadataSync(fs, false);
+  if (failed == 0) failed = buffersWrite(diskOfFs(fs));
+  if (failed == 0) failed = diskFlush(diskOfFs(fs));
+  return failed == -Errno.OPNOTSUPP ? 0 : failed;
+}
