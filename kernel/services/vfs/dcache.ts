@@ -11,6 +11,7 @@
  * Locking     dentryLock (Rank.DENTRY) guards buckets, child lists, the LRU, Dentry.inode and names. Insertions and
  *             removals of a name also hold the directory's Inode.lock.
  */
+import { bytesCopy, wordAt32 } from "../../lib/bytes";
 import { SlabCache, kfree, kmalloc, slabAlloc, slabFree, slabInit } from "../../core/mm/slab";
 import { ListNode, listAppend, listEmpty, listInit, listNodeAt, listRemove, listSame, ownerOf } from "../../lib/list";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
@@ -90,7 +91,7 @@ export function dentryFindLocked(parent: usize, hash: u32, name: usize, length: 
 
 /** The same in a file system that tells no capital letters from small ones. */
 function findFoldedLocked(parent: usize, hash: u32, name: usize, length: u32): usize {
-  let d = load<usize>(bucketOf(parent, hash));
+  let d = wordAt32(bucketOf(parent, hash));
   while (d) {
     const dentry = dentryOf(d);
     if (dentry.nameHash == hash && dentry.parent == parent && dentry.nameLength == length &&
@@ -103,7 +104,7 @@ function findFoldedLocked(parent: usize, hash: u32, name: usize, length: u32): u
 /** `d`'s name is spelt like `name` from now on, which differs in case alone. */
 export function dentryRespell(d: Dentry, name: usize): void {
   dcacheLock();
-  memory.copy(d.namePtr, name, d.nameLength);
+  bytesCopy(d.namePtr, name, d.nameLength);
   dcacheUnlock();
 }
 

@@ -3,6 +3,8 @@
  *
  * Linear memory is read up to 7 bytes past a name's end; every name lies in a buffer with that much room.
  */
+import { wordAt64 } from "../../lib/bytes";
+
 const ONES: u64 = 0x0101010101010101;
 const HIGHS: u64 = 0x8080808080808080;
 const SLASHES: u64 = 0x2f2f2f2f2f2f2f2f;
@@ -76,16 +78,16 @@ function lettersFold(word: u64): u64 {
 export function nameHashFolded(ptr: usize, length: u32): u32 {
   let h: u64 = 0;
   let at: u32 = 0;
-  for (; at + 8 <= length; at += 8) h = hashStep(h, lettersFold(load<u64>(ptr + at)));
-  return hashFold(hashStep(h, lettersFold(load<u64>(ptr + at) & ((<u64>1 << (<u64>(length - at) << 3)) - 1))));
+  for (; at + 8 <= length; at += 8) h = hashStep(h, lettersFold(wordAt64(ptr + at)));
+  return hashFold(hashStep(h, lettersFold(wordAt64(ptr + at) & ((<u64>1 << (<u64>(length - at) << 3)) - 1))));
 }
 
 /** True when two names of the same length are equal but for the case of ASCII letters. */
 export function nameEqualFolded(a: usize, b: usize, length: u32): bool {
   let at: u32 = 0;
-  for (; at + 8 <= length; at += 8) if (lettersFold(load<u64>(a + at)) != lettersFold(load<u64>(b + at))) return false;
+  for (; at + 8 <= length; at += 8) if (lettersFold(wordAt64(a + at)) != lettersFold(wordAt64(b + at))) return false;
   const rest = <u64>(length - at) << 3;
-  return ((lettersFold(load<u64>(a + at)) ^ lettersFold(load<u64>(b + at))) & ((<u64>1 << rest) - 1)) == 0;
+  return ((lettersFold(wordAt64(a + at)) ^ lettersFold(wordAt64(b + at))) & ((<u64>1 << rest) - 1)) == 0;
 }
 
 /** Bytes before the NUL. */

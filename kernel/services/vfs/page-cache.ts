@@ -13,6 +13,7 @@ import { Errno } from "../../abi/errno";
 import { frameOf, framePut, frameRefInc, frameRefs } from "../../core/mm/frame";
 import { pageAllocZeroed } from "../../core/mm/buddy";
 import { SlabCache, slabAlloc, slabFree, slabInit } from "../../core/mm/slab";
+import { wordAt32, wordPut32 } from "../../lib/bytes";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { Inode, SuperBlock } from "./types";
 import { inodePagesLock } from "./inode";
@@ -131,7 +132,7 @@ function insertUnless(inode: Inode, index: u64, pfn: u32, isRead: bool, dropped:
   if (!superCharge(inode.sb)) return -(<i32>Errno.NOSPC);
   spinLock(inodePagesLock(inode));
   const slot = slotMakeLocked(inode, index);
-  const isFree = slot != 0 && load<u32>(slot) == 0 && (!isRead || inode.pagesDropped == dropped);
+  const isFree = slot != 0 && wordAt32(slot) == 0 && (!isRead || inode.pagesDropped == dropped);
   if (isFree) {
     store<u32>(slot, pfn);
     inode.pageCount = inode.pageCount + 1;
@@ -229,10 +230,10 @@ export function pageCacheTrim(inode: Inode, count: u32): u32 {
   spinLock(inodePagesLock(inode));
   for (let at = pageNextLocked(inode, 0); at != NO_PAGE && freed < count; at = pageNextLocked(inode, at + 1)) {
     const slot = slotFindLocked(inode, at);
-    const pfn = load<u32>(slot);
+    const pfn = wordAt32(slot);
     if (frameOf(pfn).dirty || frameRefs(pfn) != 1) continue;
     framePut(pfn);
-    store<u32>(slot, 0);
+    wordPut32(slot, 0);
     freed++;
   }
   inode.pageCount = inode.pageCount - freed;

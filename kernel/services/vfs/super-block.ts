@@ -100,7 +100,7 @@ export function serverMountSet(mount: (context: u32, source: usize, flags: u32, 
 
 /** Makes a server's type mountable. False when the table is full. Callers exclude one another; types stay. */
 export function fsServerTypeRegister(name: string, context: u32): bool {
-  const count = load<u32>(SUPER_COUNTS);
+  const count = fsTypeCount();
   if (count == FS_TYPE_MAX) return false;
   fsTypeAt(count).name = changetype<usize>(name);
   fsTypeAt(count).isNoDev = 0;
@@ -111,7 +111,7 @@ export function fsServerTypeRegister(name: string, context: u32): bool {
 
 /** True when NUL-terminated `name` is a registered type. */
 export function fsTypeKnown(name: usize): bool {
-  for (let i: u32 = 0; i < load<u32>(SUPER_COUNTS); i++) if (bytesAre(name, fsTypeName(i))) return true;
+  for (let i: u32 = 0; i < fsTypeCount(); i++) if (bytesAre(name, fsTypeName(i))) return true;
   return false;
 }
 

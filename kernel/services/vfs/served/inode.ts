@@ -98,8 +98,8 @@ export function servedInodesInit(): void {
 }
 
 export function servedInodeAt(address: usize): ServedInode { return changetype<ServedInode>(address); } // SAFETY: the caller names one
-/** SAFETY: Inode.data of an inode of a served file system. */
-export function servedOf(inode: Inode): ServedInode { return changetype<ServedInode>(<usize>inode.data); }
+/** Of an inode of a served file system. */
+export function servedOf(inode: Inode): ServedInode { return servedInodeAt(inode.data); }
 export function servedSuperAt(address: usize): ServedSuper { return changetype<ServedSuper>(address); } // SAFETY: the caller names one
 export function fsOf(si: ServedInode): ServedSuper { return servedSuperAt(si.fs); }
 export function mountOfFs(fs: ServedSuper): ServedMount { return servedMountAt(changetype<usize>(fs)); } // its head
