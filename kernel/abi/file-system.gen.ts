@@ -27,7 +27,7 @@ export const enum FsRmdir { DIR = 0, NODE = 16, TIME_NS = 32, NAME = 40, R_NODE 
 export const enum FsRename { OLD_DIR = 0, NODE = 16, NEW_DIR = 32, VICTIM = 48, TIME_NS = 64, HAS_VICTIM = 72, OLD_NAME = 76, NEW_NAME = 848, R_NODE = 8192, R_VICTIM = 8208, R_BLOCKS_FREE = 8224 }
 export const enum FsSetattr { NODE = 0, ATIME_NS = 16, MTIME_NS = 24, VALID = 32, MODE = 36, R_NODE = 8192, R_ATTRIBUTES = 8208 }
 export const enum FsExtents { NODE = 0, FILE_BLOCK = 16, BLOCKS = 24, R_EXTENTS = 8192, R_EXTENTS_AT = 8200 }
-export const enum FsAllocate { NODE = 0, BLOCKS = 16, SIZE = 24, TIME_NS = 32, R_NODE = 8192, R_BLOCKS = 8208, R_BLOCKS_FREE = 8216, R_EXTENTS = 8224, R_EXTENTS_AT = 8232 }
+export const enum FsAllocate { NODE = 0, HAVE = 16, BLOCKS = 24, SIZE = 32, TIME_NS = 40, R_NODE = 8192, R_BLOCKS = 8208, R_BLOCKS_FREE = 8216, R_EXTENTS = 8224, R_EXTENTS_AT = 8232 }
 export const enum FsTruncate { NODE = 0, BLOCKS = 16, SIZE = 24, TIME_NS = 32, R_NODE = 8192, R_ATTRIBUTES = 8208, R_BLOCKS_FREE = 8280 }
 export const enum FsRelease { NODE = 0, R_BLOCKS_FREE = 8192 }
 export const enum FsStatfs { R_BLOCKS = 8192, R_BLOCKS_FREE = 8200, R_FILES = 8208, R_FILES_FREE = 8216 }

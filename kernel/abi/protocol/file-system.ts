@@ -67,10 +67,10 @@ export const FS_METHODS: readonly ProtocolMethod[] = [
   /** Where blocks [fileBlock, fileBlock + blocks) are: at least the first of them when the file has it, in order of fileBlock. count 0: past the last. */
   { id: 12, name: "extents", request: "node: node, fileBlock: u64, blocks: u64", reply: "extents: extent[256]" },
   /**
-   * Allots blocks behind the last one so that the file has `blocks` in all, or fewer (at least one more) when that is too much for one COMMIT, and sets
-   * its size to min(size, all its blocks); answers with the extents of new blocks. Nothing to allot: only the size is set. NOSPC: nothing was changed.
+   * Allots blocks behind the last one (the kernel knows of `have`) so that the file has `blocks` in all, or fewer (at least one more) when that is too much for one COMMIT, and sets
+   * its size to min(size, all its blocks); answers with the extents of blocks from `have` on. Nothing to allot: only the size is set. NOSPC: nothing was changed.
    */
-  { id: 13, name: "allocate", request: "node: node, blocks: u64, size: u64, timeNs: u64", reply: "node: node, blocks: u64, blocksFree: u64, extents: extent[256]",
+  { id: 13, name: "allocate", request: "node: node, have: u64, blocks: u64, size: u64, timeNs: u64", reply: "node: node, blocks: u64, blocksFree: u64, extents: extent[256]",
     errors: "NOSPC FBIG" },
   /** Keeps the first `blocks` blocks at most, frees the rest; size is set to `size` (within the kept blocks). */
   { id: 14, name: "truncate", request: "node: node, blocks: u64, size: u64, timeNs: u64", reply: "node: node, attributes: attributes, blocksFree: u64" },

@@ -8,7 +8,7 @@
  */
 import { CapRight } from "../../../kernel/abi/capability";
 import {
-  capDrop, capInstall, notificationCreate, pciOpen, processConfine, processOpen, processWatch, quotaCreate, serviceOpen,
+  capDrop, capInstall, endpointCreate, notificationCreate, pciOpen, processConfine, processOpen, processWatch, quotaCreate, serviceOpen,
 } from "../../runtime/native-calls";
 import { linuxClose, linuxExec, linuxExit, linuxFork, linuxPipe, linuxRead, linuxWrite } from "../../runtime/linux";
 import { hex } from "../../runtime/start";
@@ -18,6 +18,7 @@ export const enum State { STOPPED, RUNNING, WAITING, GIVEN_UP }
 
 const SERVICE_LOG: u32 = 1;
 const SERVICE_BLOCK_DRIVER: u32 = 2;
+const SERVICE_FILE_SYSTEM: u32 = 4;
 const QUOTA_BYTES: u64 = 4 << 20;
 const TEXT_MAX: u32 = 512;
 const PIPE = changetype<Pipe>(memory.data(offsetof<Pipe>(), 8));
@@ -117,6 +118,8 @@ function give(instance: Instance, name: string, root: u32, process: u32, watch: 
   }
   if (name == "log") return passOn(process, serviceOpen(root, SERVICE_LOG));
   if (name == "block") return passOn(process, serviceOpen(root, SERVICE_BLOCK_DRIVER));
+  if (name == "filesystem") return passOn(process, serviceOpen(root, SERVICE_FILE_SYSTEM));
+  if (name == "endpoint") return passOn(process, endpointCreate());
   if (name == "quota") return passOn(process, quotaCreate(root, QUOTA_BYTES));
   if (name == "pci") return passOn(process, pciOpen(root, instance.device));
   return -1;

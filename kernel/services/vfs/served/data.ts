@@ -200,6 +200,7 @@ function blocksAllocate(si: ServedInode, need: u64, size: u64, timeNs: u64): i32
   // New extents must follow the map without a gap.
   const c = callBegin(mountOfFs(fs));
   requestPutNode(c, FsAllocate.NODE, si.n0, si.n1);
+  requestPut64(c, FsAllocate.HAVE, si.blocks);
   requestPut64(c, FsAllocate.BLOCKS, wanted);
   requestPut64(c, FsAllocate.SIZE, size);
   requestPut64(c, FsAllocate.TIME_NS, timeNs);

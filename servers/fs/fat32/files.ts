@@ -1,0 +1,178 @@
+/** Chains of files: extents, more blocks, fewer blocks. */
+import { get32, put16, put32, put8, get8 } from "../../runtime/memory";
+import { dateOf } from "./date";
+import { slotAt, slotCluster, slotClusterSet } from "./directory";
+import { Attribute, ENTRY_MASK, Err, Slot } from "./layout";
+import { chainNext, chainSeek, clusterFind, clusterGive, clusterTake, cursorsDrop, entryGet, entrySet, isError, Place } from "./table";
+import { abandon, begin, commit, isFilling } from "./transaction";
+import { isCluster, Volume } from "./volume";
+
+/** Runs of adjacent clusters, as the protocol's extents. */
+export class Runs {
+  count: u32 = 0;
+  fileBlock: StaticArray<u32> = new StaticArray<u32>(256);
+  deviceBlock: StaticArray<u32> = new StaticArray<u32>(256);
+  blocks: StaticArray<u32> = new StaticArray<u32>(256);
+}
+
+const RUNS_MOST: u32 = 256;
+/** Clusters looked at from the end of a chain for one COMMIT that frees. */
+const TAIL: u32 = 8192;
+const PLACE = new Place();
+const TAIL_CLUSTERS = new StaticArray<u32>(TAIL);
+
+/** Adds a cluster; false: there is no room for another run. */
+function runAdd(runs: Runs, fileBlock: u32, cluster: u32): bool {
+  const last = runs.count - 1;
+  if (runs.count != 0 && runs.deviceBlock[last] + runs.blocks[last] == cluster - 2) {
+    runs.blocks[last]++;
+    return true;
+  }
+  if (runs.count == RUNS_MOST) return false;
+  runs.fileBlock[runs.count] = fileBlock;
+  runs.deviceBlock[runs.count] = cluster - 2;
+  runs.blocks[runs.count++] = 1;
+  return true;
+}
+
+/** Clusters [from, from + count) of the chain at `start`, as many as there are and as fit. 0 or EIO. */
+export function runsOf(v: Volume, start: u32, from: u32, count: u32, runs: Runs): i32 {
+  runs.count = 0;
+  if (start == 0) return 0;
+  const failed = chainSeek(v, start, from, PLACE);
+  if (failed < 0 || PLACE.index != from) return failed;
+  let cluster = PLACE.cluster;
+  for (let i: u32 = 0; i < count; i++) {
+    if (!runAdd(runs, from + i, cluster)) break;
+    const next = i + 1 < count ? chainNext(v, cluster) : 0;
+    if (isError(next) || i > v.clusters) return Err.IO;
+    if (next == 0) break;
+    cluster = next;
+  }
+  return 0;
+}
+
+/** What allocate did. */
+export class Allocation {
+  first: u32 = 0;  // cluster
+  blocks: u32 = 0; // of the chain
+}
+
+/** FsMethod.ALLOCATE on the file whose short entry is at `place` (0: none). */
+export function allocate(v: Volume, start: u32, place: u64, have: u32, blocks: u32, size: u64, timeNs: u64, runs: Runs, out: Allocation): i32 {
+  runs.count = 0;
+  out.first = start;
+  out.blocks = 0;
+  let last: u32 = 0;
+  if (start != 0) {
+    const failed = chainSeek(v, start, v.clusters, PLACE); // to the end
+    if (failed < 0) return failed;
+    last = PLACE.cluster;
+    out.blocks = PLACE.index + 1;
+  }
+  if (out.blocks < have) return Err.IO;
+  begin(v);
+  if (out.blocks > have) {
+    const failed = runsOf(v, start, have, out.blocks - have, runs); // from a call before, or another system's
+    if (failed < 0) return failed;
+  }
+  let isFull = false;
+  while (out.blocks < blocks && !isFilling() && !isFull) {
+    const cluster = clusterFind(v, last);
+    if (isError(cluster)) return failWith(v, Err.IO);
+    if (cluster == 0 || !runAdd(runs, out.blocks, cluster)) isFull = true;
+    else {
+      clusterTake(v, cluster, last);
+      if (out.first == 0) out.first = cluster;
+      last = cluster;
+      out.blocks++;
+    }
+  }
+  if (out.blocks < blocks && out.blocks == have) return failWith(v, Err.NOSPC);
+  if (place != 0 && !entryUpdate(v, place, out.first, min<u64>(size, <u64>out.blocks * v.clusterBytes), timeNs)) return failWith(v, Err.IO);
+  return commit(v);
+}
+
+function failWith(v: Volume, error: i32): i32 {
+  abandon(v);
+  return error;
+}
+
+/** First cluster, size and time of writing in the transaction. False: the entry cannot be read. */
+function entryUpdate(v: Volume, place: u64, first: u32, size: u64, timeNs: u64): bool {
+  const slot = slotAt(v, place);
+  if (slot == 0) return false;
+  const date = dateOf(timeNs);
+  slotClusterSet(slot, first);
+  put32(slot + Slot.SIZE, <u32>size);
+  put16(slot + Slot.WRITE_DATE, date >> 16);
+  put16(slot + Slot.WRITE_TIME, date & 0xffff);
+  put16(slot + Slot.ACCESS_DATE, date >> 16);
+  put8(slot + Slot.ATTRIBUTES, get8(slot + Slot.ATTRIBUTES) | Attribute.ARCHIVE);
+  return true;
+}
+
+/**
+ * Cuts the chain at `start` to `keep` clusters, from its end, in as many commits as it takes; the entry at `place` (0: none) follows
+ * with each, `size` with the last. The first cluster then, 0 for none; a negated errno.
+ */
+export function chainCut(v: Volume, start: u32, place: u64, keep: u32, size: u64, timeNs: u64): i64 {
+  let first = start;
+  while (true) {
+    let total: u32 = 0;
+    if (first != 0) {
+      if (entryGet(v, first) == 0) { // freed by this call before
+        first = 0;
+      } else {
+        const failed = chainSeek(v, first, v.clusters, PLACE);
+        if (failed < 0) return failed;
+        total = PLACE.index + 1;
+      }
+    }
+    begin(v);
+    const cut = total > keep ? tailFree(v, first, keep, total) : <i64>total;
+    if (cut < 0) return failWith(v, <i32>cut);
+    const left = <u32>cut;
+    if (left == 0) first = 0;
+    if (place != 0 && !entryUpdate(v, place, first, left <= keep ? min<u64>(size, <u64>left * v.clusterBytes) : <u64>left * v.clusterBytes, timeNs)) {
+      return failWith(v, Err.IO);
+    }
+    cursorsDrop(v);
+    const failed = commit(v);
+    if (failed < 0) return failed;
+    if (left <= keep) return first;
+  }
+}
+
+/** Frees from the end as much of [keep, total) as one commit takes: how many clusters are left, or EIO. */
+function tailFree(v: Volume, first: u32, keep: u32, total: u32): i64 {
+  const from = total - keep > TAIL ? total - TAIL : keep;
+  cursorsDrop(v);
+  let failed = chainSeek(v, first, from, PLACE);
+  if (failed < 0) return failed;
+  let cluster = PLACE.cluster;
+  for (let i: u32 = 0; i < total - from; i++) {
+    TAIL_CLUSTERS[i] = cluster;
+    cluster = chainNext(v, cluster);
+    if (isError(cluster) || (cluster == 0 && i + 1 < total - from)) return Err.IO;
+  }
+  let left = total;
+  while (left > from && !isFilling()) clusterGive(v, TAIL_CLUSTERS[--left - from]);
+  if (left == 0) return 0;
+  if (left > from) entrySet(v, TAIL_CLUSTERS[left - 1 - from], ENTRY_MASK);
+  else {
+    failed = chainSeek(v, first, left - 1, PLACE);
+    if (failed < 0) return failed;
+    entrySet(v, PLACE.cluster, ENTRY_MASK);
+  }
+  return left;
+}
+
+/** Clusters that a size needs. */
+export function clustersOf(v: Volume, size: u64): u32 { return <u32>((size + v.clusterBytes - 1) / v.clusterBytes); }
+
+/** A short entry's file has a sound beginning. */
+export function slotIsSound(v: Volume, slot: usize): bool {
+  const cluster = slotCluster(slot);
+  return cluster == 0 ? get32(slot + Slot.SIZE) == 0 || (get8(slot + Slot.ATTRIBUTES) & Attribute.DIRECTORY) != 0 : isCluster(v, cluster);
+}

@@ -1,0 +1,34 @@
+/** FAT32 on the device. Spec: Microsoft's "FAT: General Overview of On-Disk Format", version 1.03. */
+
+/** Boot sector. */
+export const enum Boot {
+  SECTOR_BYTES = 11, CLUSTER_SECTORS = 13, RESERVED_SECTORS = 14, FATS = 16, ROOT_ENTRIES = 17, SECTORS_16 = 19, FAT_SECTORS_16 = 22, SECTORS_32 = 32,
+  FAT_SECTORS_32 = 36, EXT_FLAGS = 40, VERSION = 42, ROOT_CLUSTER = 44, FS_INFO = 48, STATE = 65, SIGNATURE = 510,
+}
+/** FSInfo sector. */
+export const enum Info { LEAD = 0, STRUCT = 484, FREE = 488, NEXT = 492 }
+export const INFO_LEAD: u32 = 0x41615252;
+export const INFO_STRUCT: u32 = 0x61417272;
+/** Entry of a directory. */
+export const enum Slot {
+  NAME = 0, ATTRIBUTES = 11, CASE = 12, BIRTH_TENTHS = 13, BIRTH_TIME = 14, BIRTH_DATE = 16, ACCESS_DATE = 18, CLUSTER_HIGH = 20, WRITE_TIME = 22,
+  WRITE_DATE = 24, CLUSTER_LOW = 26, SIZE = 28, BYTES = 32,
+}
+/** Entry with a part of a long name. */
+export const enum Long { ORDINAL = 0, ATTRIBUTES = 11, TYPE = 12, CHECKSUM = 13, CLUSTER = 26 }
+export const LONG_CHARS: u32 = 13;
+export const LONG_LAST: u32 = 0x40;
+export const enum Attribute { READ_ONLY = 1, HIDDEN = 2, SYSTEM = 4, LABEL = 8, DIRECTORY = 16, ARCHIVE = 32, LONG = 15, LONG_MASK = 63 }
+/** Slot.CASE */
+export const enum CaseFlag { BASE = 8, EXTENSION = 16 }
+export const FREED: u32 = 0xe5;
+/** Stands for a name that begins with FREED. */
+export const KANJI: u32 = 0x05;
+
+export const ENTRY_MASK: u32 = 0x0fffffff;
+export const CHAIN_END: u32 = 0x0ffffff8;
+export const BAD: u32 = 0x0ffffff7;
+/** FAT[1]: the volume was unmounted. */
+export const CLEAN_BIT: u32 = 0x08000000;
+
+export const enum Err { NOENT = -2, IO = -5, EXIST = -17, NOTDIR = -20, INVAL = -22, NOSPC = -28, ROFS = -30, NAMETOOLONG = -36, NOTEMPTY = -39, NOSYS = -38, NODEV = -19 }

@@ -1,0 +1,452 @@
+/** The methods of the file-system protocol (kernel/abi/protocol/file-system.ts) on FAT32: requests and replies stand in the window. */
+import {
+  FsAllocate, FsAttributes, FsCreate, FsEntry, FsExtent, FsExtents, FsLookup, FsMethod, FsMount, FsReaddir, FsRelease, FsRename, FsRmdir,
+  FsSetattr, FsStatfs, FsSync, FsTruncate, FsUnlink, FS_NAME_BYTES,
+} from "../../../kernel/abi/file-system.gen";
+import { FsMountFlag, FsValid, FS_MOUNTS, FS_REPEATED } from "../../../kernel/abi/file-system";
+import { bytesFill, get16, get32, get64, get8, put16, put32, put64, put8, room } from "../../runtime/memory";
+import { dateOf, nsOf, tenthsOf } from "./date";
+import {
+  clusterAdd, DirWalk, dotsWrite, entryDelete, entryMake, entryName, isEmpty, nameFind, NewEntry, slotAt, slotCluster, slotClusterSet,
+  slotIsDirectory, slotRead, startIsSound, walkBegin, walkNext,
+} from "./directory";
+import { allocate, Allocation, chainCut, clustersOf, Runs, runsOf, slotIsSound } from "./files";
+import { Attribute, Err, Slot } from "./layout";
+import { Name, nameDecode, nameExact, nameIsAllowed, nameSame } from "./name";
+import { optionsTake } from "./options";
+import { cursorsDrop, isError } from "./table";
+import { abandon, begin, commit, commitClean } from "./transaction";
+import { clusterAt, trustInfo, Volume, volumeOpen } from "./volume";
+
+const MAGIC: u32 = 0x4d44;
+const ENTRIES: u32 = 48;
+const NAME_MAX: u32 = 765;
+const MAX_BYTES: u64 = 0xffffffff;
+const IFDIR: u32 = 0x4000;
+const IFREG: u32 = 0x8000;
+const OWNER_WRITE: u32 = 0o222;
+
+let window: usize = 0;
+const VOLUMES = new StaticArray<Volume | null>(FS_MOUNTS);
+const WALK = new DirWalk();
+const OTHER = new DirWalk();
+const NAME = new Name();
+const NEW_NAME = new Name();
+const RUNS = new Runs();
+const ALLOCATION = new Allocation();
+const MADE = new NewEntry();
+/** A short entry as it is on the device, and one to be written. */
+const SLOT_BUFFER: usize = room(32);
+const TEMPLATE: usize = room(32);
+
+export function windowSet(at: usize): void { window = at; }
+
+/** Answers one call: 0 or a negated errno. */
+export function answer(method: i32, mount: u64, flags: u64): i32 {
+  if (mount >= FS_MOUNTS) return Err.INVAL;
+  if (method == FsMethod.MOUNT || method == FsMethod.ATTACH) return mountMethod(<u32>mount, method == FsMethod.ATTACH || (flags & FS_REPEATED) != 0);
+  const v = VOLUMES[<u32>mount];
+  if (v === null) return Err.NODEV;
+  const isRepeated = (flags & FS_REPEATED) != 0;
+  switch (method) {
+    case FsMethod.UNMOUNT: return unmount(<u32>mount);
+    case FsMethod.LOOKUP: return lookup(v);
+    case FsMethod.READDIR: return readdir(v);
+    case FsMethod.CREATE: return make(v, false, isRepeated);
+    case FsMethod.MKDIR: return make(v, true, isRepeated);
+    case FsMethod.UNLINK: return remove(v, false, isRepeated);
+    case FsMethod.RMDIR: return remove(v, true, isRepeated);
+    case FsMethod.RENAME: return rename(v, isRepeated);
+    case FsMethod.SETATTR: return setattr(v);
+    case FsMethod.EXTENTS: return extents(v);
+    case FsMethod.ALLOCATE: return allocateMethod(v);
+    case FsMethod.TRUNCATE: return truncate(v);
+    case FsMethod.RELEASE: return release(v);
+    case FsMethod.STATFS: return statfs(v);
+    case FsMethod.SYNC: return get32(window + FsSync.CLEAN) == 1 && v.isMarked && !v.isReadOnly ? commitClean(v) : 0;
+    default: return Err.NOSYS;
+  }
+}
+
+// ---- Fields ----
+
+function putNode(field: u32, n0: u64, n1: u64): void {
+  put64(window + field, n0);
+  put64(window + field + 8, n1);
+}
+
+function nodeStart(field: u32): u32 { return <u32>get64(window + field); }
+function nodePlace(field: u32): u64 { return get64(window + field + 8); }
+
+/** A name of the request; false: it is malformed. */
+function takeName(field: u32, name: Name): bool {
+  const length = get32(window + field);
+  return length <= FS_NAME_BYTES && nameDecode(name, window + field + 4, length);
+}
+
+/** Attributes of the short entry at `slot`, which is at `place`, at address `at`. */
+function putAttributes(v: Volume, at: usize, slot: usize, place: u64): void {
+  const isDirectory = slotIsDirectory(slot);
+  const isReadOnly = (get8(slot + Slot.ATTRIBUTES) & Attribute.READ_ONLY) != 0;
+  const permissions = isDirectory ? 0o777 & ~v.directoryMask : 0o777 & ~v.fileMask & (isReadOnly ? ~OWNER_WRITE : ~0);
+  const blocks = isDirectory ? 1 : clustersOf(v, get32(slot + Slot.SIZE));
+  put32(at + FsAttributes.MODE, (isDirectory ? IFDIR : IFREG) | permissions);
+  put32(at + FsAttributes.NLINK, isDirectory ? 2 : 1);
+  put32(at + FsAttributes.UID, v.uid);
+  put32(at + FsAttributes.GID, v.gid);
+  put64(at + FsAttributes.INO, place >> 5);
+  put64(at + FsAttributes.SIZE, isDirectory ? v.clusterBytes : get32(slot + Slot.SIZE));
+  put64(at + FsAttributes.BLOCKS, slotCluster(slot) == 0 ? 0 : blocks);
+  const written = nsOf(get16(slot + Slot.WRITE_DATE), get16(slot + Slot.WRITE_TIME), 0);
+  put64(at + FsAttributes.ATIME_NS, get16(slot + Slot.ACCESS_DATE) != 0 ? nsOf(get16(slot + Slot.ACCESS_DATE), 0, 0) : written);
+  put64(at + FsAttributes.MTIME_NS, written);
+  put64(at + FsAttributes.CTIME_NS, written);
+  put64(at + FsAttributes.BTIME_NS, nsOf(get16(slot + Slot.BIRTH_DATE), get16(slot + Slot.BIRTH_TIME), get8(slot + Slot.BIRTH_TENTHS)));
+}
+
+function putRootAttributes(v: Volume, at: usize): void {
+  bytesFill(at, 0, FsAttributes.BYTES);
+  put32(at + FsAttributes.MODE, IFDIR | 0o777 & ~v.directoryMask);
+  put32(at + FsAttributes.NLINK, 2);
+  put32(at + FsAttributes.UID, v.uid);
+  put32(at + FsAttributes.GID, v.gid);
+  put64(at + FsAttributes.INO, 1);
+  put64(at + FsAttributes.SIZE, v.clusterBytes);
+  put64(at + FsAttributes.BLOCKS, 1);
+}
+
+// ---- Mounts ----
+
+function mountMethod(mount: u32, isAgain: bool): i32 {
+  const v = new Volume(mount);
+  const failedOption = optionsTake(v, window + FsMount.OPTIONS + 4, get32(window + FsMount.OPTIONS));
+  if (failedOption < 0) return failedOption;
+  if (get32(window + FsMount.READ_ONLY) != 0) v.isReadOnly = true;
+  trustInfo(isAgain && !v.isReadOnly);
+  const failed = volumeOpen(v);
+  if (failed < 0) return failed;
+  VOLUMES[mount] = v;
+  putNode(FsMount.R_ROOT, v.rootCluster, 0);
+  putRootAttributes(v, window + FsMount.R_ATTRIBUTES);
+  put32(window + FsMount.R_BLOCK_BYTES, v.clusterBytes);
+  put32(window + FsMount.R_NAME_MAX, NAME_MAX);
+  put64(window + FsMount.R_DEVICE_START, v.dataStart);
+  put64(window + FsMount.R_MAX_BYTES, MAX_BYTES);
+  put32(window + FsMount.R_FLAGS, FsMountFlag.NO_HOLES | FsMountFlag.FOLD_CASE | (v.isReadOnly ? FsMountFlag.READ_ONLY : 0));
+  put32(window + FsMount.R_MAGIC, MAGIC);
+  put64(window + FsMount.R_BLOCKS_FREE, v.free);
+  if (isAgain || v.isReadOnly) return 0;
+  begin(v);
+  const first = commitCount(v);
+  return first;
+}
+
+/** From now on FSInfo is right with every commit: a successor need not count. */
+function commitCount(v: Volume): i32 {
+  if (v.infoAt == 0) return 0;
+  return slotAt(v, v.infoAt) == 0 ? Err.IO : commit(v);
+}
+
+function unmount(mount: u32): i32 {
+  VOLUMES[mount] = null;
+  return 0;
+}
+
+function statfs(v: Volume): i32 {
+  put64(window + FsStatfs.R_BLOCKS, v.clusters);
+  put64(window + FsStatfs.R_BLOCKS_FREE, v.free);
+  put64(window + FsStatfs.R_FILES, 0);
+  put64(window + FsStatfs.R_FILES_FREE, 0);
+  return 0;
+}
+
+// ---- Names ----
+
+/** The directory's first cluster; an empty one is a broken one. */
+function directoryStart(v: Volume, field: u32): u32 {
+  const start = nodeStart(field);
+  return startIsSound(v, start) ? start : 0;
+}
+
+function lookup(v: Volume): i32 {
+  if (!takeName(FsLookup.NAME, NAME)) return Err.NOENT;
+  const found = nameFind(v, WALK, directoryStart(v, FsLookup.DIR), NAME);
+  if (found <= 0) return found < 0 ? found : Err.NOENT;
+  return entryReply(v, FsLookup.R_NODE, FsLookup.R_ATTRIBUTES, WALK.slot, WALK.places[WALK.run - 1]);
+}
+
+function entryReply(v: Volume, nodeField: u32, attributesField: u32, slot: usize, place: u64): i32 {
+  if (!slotIsSound(v, slot)) return Err.IO;
+  putNode(nodeField, slotCluster(slot), place);
+  putAttributes(v, window + attributesField, slot, place);
+  return 0;
+}
+
+function readdir(v: Volume): i32 {
+  const failed = walkBegin(v, WALK, directoryStart(v, FsReaddir.DIR), <u32>min<u64>(get64(window + FsReaddir.POSITION), u32.MAX_VALUE & ~31));
+  if (failed < 0) return failed;
+  let count: u32 = 0;
+  while (count < ENTRIES) {
+    const more = walkNext(v, WALK);
+    if (more < 0) return more;
+    if (more == 0) break;
+    const at = window + FsReaddir.R_ENTRIES_AT + count * <u32>FsEntry.BYTES;
+    const place = WALK.places[WALK.run - 1];
+    put64(at + FsEntry.NODE, slotCluster(WALK.slot));
+    put64(at + FsEntry.NODE + 8, place);
+    putAttributes(v, at + FsEntry.ATTRIBUTES, WALK.slot, place);
+    put64(at + FsEntry.POSITION, WALK.position);
+    put32(at + FsEntry.NAME, entryName(WALK, at + FsEntry.NAME + 4));
+    count++;
+  }
+  put32(window + FsReaddir.R_ENTRIES, count);
+  return 0;
+}
+
+function templateMake(isDirectory: bool, mode: u32, timeNs: u64, cluster: u32): void {
+  const date = dateOf(timeNs);
+  bytesFill(TEMPLATE, 0, 32);
+  put8(TEMPLATE + Slot.ATTRIBUTES, isDirectory ? Attribute.DIRECTORY : Attribute.ARCHIVE | (mode & OWNER_WRITE ? 0 : Attribute.READ_ONLY));
+  put8(TEMPLATE + Slot.BIRTH_TENTHS, tenthsOf(timeNs));
+  put16(TEMPLATE + Slot.BIRTH_TIME, date & 0xffff);
+  put16(TEMPLATE + Slot.BIRTH_DATE, date >> 16);
+  put16(TEMPLATE + Slot.ACCESS_DATE, date >> 16);
+  put16(TEMPLATE + Slot.WRITE_TIME, date & 0xffff);
+  put16(TEMPLATE + Slot.WRITE_DATE, date >> 16);
+  slotClusterSet(TEMPLATE, cluster);
+}
+
+/** create and mkdir, which are laid out alike. */
+function make(v: Volume, isDirectory: bool, isRepeated: bool): i32 {
+  if (v.isReadOnly) return Err.ROFS;
+  if (!takeName(FsCreate.NAME, NAME) || !nameIsAllowed(NAME)) return Err.INVAL;
+  const start = directoryStart(v, FsCreate.DIR);
+  const found = nameFind(v, WALK, start, NAME);
+  if (found < 0) return found;
+  if (found == 1 && !isRepeated) return Err.EXIST;
+  if (found == 0) {
+    const failed = entryAdd(v, start, isDirectory);
+    if (failed < 0) {
+      abandon(v);
+      return failed;
+    }
+    const again = nameFind(v, WALK, start, NAME);
+    if (again != 1) return Err.IO;
+  }
+  putNode(FsCreate.R_DIR, start, nodePlace(FsCreate.DIR));
+  put64(window + FsCreate.R_BLOCKS_FREE, v.free);
+  return entryReply(v, FsCreate.R_NODE, FsCreate.R_ATTRIBUTES, WALK.slot, WALK.places[WALK.run - 1]);
+}
+
+function entryAdd(v: Volume, start: u32, isDirectory: bool): i32 {
+  begin(v);
+  let cluster: u32 = 0;
+  if (isDirectory) {
+    cluster = clusterAdd(v, 0);
+    if (cluster == 0 || isError(cluster)) return cluster == 0 ? Err.NOSPC : Err.IO;
+  }
+  templateMake(isDirectory, get32(window + FsCreate.MODE), get64(window + FsCreate.TIME_NS), cluster);
+  if (isDirectory) dotsWrite(v, cluster, start == v.rootCluster ? 0 : start, TEMPLATE);
+  const failed = entryMake(v, WALK, start, NAME, TEMPLATE, 0, MADE);
+  return failed < 0 ? failed : commit(v);
+}
+
+/** unlink and rmdir, which are laid out alike. */
+function remove(v: Volume, isDirectory: bool, isRepeated: bool): i32 {
+  if (v.isReadOnly) return Err.ROFS;
+  const node = nodeStart(FsUnlink.NODE);
+  if (!takeName(FsUnlink.NAME, NAME)) return Err.NOENT;
+  const found = nameFind(v, WALK, directoryStart(v, FsUnlink.DIR), NAME);
+  if (found < 0) return found;
+  if (found == 0 && !isRepeated) return Err.NOENT;
+  if (found == 1) {
+    if (slotIsDirectory(WALK.slot) != isDirectory) return isDirectory ? Err.NOTDIR : Err.INVAL;
+    if (isDirectory) {
+      const empty = isEmpty(v, OTHER, node);
+      if (empty <= 0) return empty < 0 ? empty : Err.NOTEMPTY;
+    }
+    begin(v);
+    entryDelete(v, WALK);
+    const failed = commit(v);
+    if (failed < 0) return failed;
+  }
+  putNode(FsUnlink.R_NODE, node, 0);
+  return 0;
+}
+
+function rename(v: Volume, isRepeated: bool): i32 {
+  if (v.isReadOnly) return Err.ROFS;
+  if (!takeName(FsRename.OLD_NAME, NAME)) return Err.NOENT;
+  if (!takeName(FsRename.NEW_NAME, NEW_NAME) || !nameIsAllowed(NEW_NAME)) return Err.INVAL;
+  const oldStart = directoryStart(v, FsRename.OLD_DIR);
+  const newStart = directoryStart(v, FsRename.NEW_DIR);
+  const isOneName = oldStart == newStart && nameSame(NAME, NEW_NAME);
+  const found = nameFind(v, WALK, oldStart, NAME);
+  if (found < 0) return found;
+  const isDone = isRepeated && (found == 0 || (isOneName && nameExact(WALK.name, NEW_NAME)));
+  if (found == 0 && !isDone) return Err.NOENT;
+  if (!isDone) {
+    const failed = renameMove(v, oldStart, newStart, isOneName);
+    if (failed < 0) {
+      abandon(v);
+      return failed;
+    }
+  }
+  const there = nameFind(v, WALK, newStart, NEW_NAME);
+  if (there != 1) return there < 0 ? there : Err.NOENT;
+  putNode(FsRename.R_NODE, slotCluster(WALK.slot), WALK.places[WALK.run - 1]);
+  putNode(FsRename.R_VICTIM, nodeStart(FsRename.VICTIM), 0);
+  put64(window + FsRename.R_BLOCKS_FREE, v.free);
+  return 0;
+}
+
+/** WALK stands at the old entry. */
+function renameMove(v: Volume, oldStart: u32, newStart: u32, isOneName: bool): i32 {
+  const oldPlace = WALK.places[WALK.run - 1];
+  const failedRead = slotRead(v, oldPlace, TEMPLATE);
+  if (failedRead < 0) return failedRead;
+  const isDirectory = slotIsDirectory(TEMPLATE);
+  begin(v);
+  entryDelete(v, WALK);
+  if (!isOneName) {
+    const victim = nameFind(v, OTHER, newStart, NEW_NAME);
+    if (victim < 0) return victim;
+    if (victim == 1) {
+      if (get32(window + FsRename.HAS_VICTIM) == 0) return Err.EXIST;
+      const victimStart = slotCluster(OTHER.slot);
+      const isVictimDirectory = slotIsDirectory(OTHER.slot);
+      const victimPlace = OTHER.places[OTHER.run - 1];
+      entryDelete(v, OTHER);
+      if (isVictimDirectory) {
+        const empty = isEmpty(v, OTHER, victimStart);
+        if (empty <= 0) return empty < 0 ? empty : Err.NOTEMPTY;
+      }
+      if (victimPlace == 0) return Err.IO;
+    }
+  }
+  const failed = entryMake(v, OTHER, newStart, NEW_NAME, TEMPLATE, oldPlace, MADE);
+  if (failed < 0) return failed;
+  if (isDirectory && oldStart != newStart) {
+    const up = slotAt(v, clusterAt(v, slotCluster(TEMPLATE)) + 32);
+    if (up == 0) return Err.IO;
+    slotClusterSet(up, newStart == v.rootCluster ? 0 : newStart);
+  }
+  cursorsDrop(v);
+  return commit(v);
+}
+
+// ---- Attributes and data ----
+
+function setattr(v: Volume): i32 {
+  const place = nodePlace(FsSetattr.NODE);
+  const start = nodeStart(FsSetattr.NODE);
+  putNode(FsSetattr.R_NODE, start, place);
+  if (place == 0) {
+    putRootAttributes(v, window + FsSetattr.R_ATTRIBUTES);
+    return 0;
+  }
+  const valid = get32(window + FsSetattr.VALID);
+  if (valid != 0) {
+    if (v.isReadOnly) return Err.ROFS;
+    begin(v);
+    const slot = slotAt(v, place);
+    if (slot == 0) return Err.IO;
+    attributesSet(slot, valid);
+    const failed = commit(v);
+    if (failed < 0) return failed;
+  }
+  const failed = slotRead(v, place, SLOT_BUFFER);
+  if (failed < 0) return failed;
+  putAttributes(v, window + FsSetattr.R_ATTRIBUTES, SLOT_BUFFER, place);
+  return 0;
+}
+
+function attributesSet(slot: usize, valid: u32): void {
+  if (valid & FsValid.MODE && !slotIsDirectory(slot)) {
+    const others = get8(slot + Slot.ATTRIBUTES) & ~Attribute.READ_ONLY;
+    put8(slot + Slot.ATTRIBUTES, others | (get32(window + FsSetattr.MODE) & OWNER_WRITE ? 0 : Attribute.READ_ONLY));
+  }
+  if (valid & FsValid.ATIME) put16(slot + Slot.ACCESS_DATE, dateOf(get64(window + FsSetattr.ATIME_NS)) >> 16);
+  if (valid & FsValid.MTIME) {
+    const date = dateOf(get64(window + FsSetattr.MTIME_NS));
+    put16(slot + Slot.WRITE_DATE, date >> 16);
+    put16(slot + Slot.WRITE_TIME, date & 0xffff);
+  }
+}
+
+function extents(v: Volume): i32 {
+  const from = get64(window + FsExtents.FILE_BLOCK);
+  if (from > v.clusters) return putRuns(FsExtents.R_EXTENTS, FsExtents.R_EXTENTS_AT, 0);
+  const count = <u32>min<u64>(get64(window + FsExtents.BLOCKS), v.clusters);
+  const failed = runsOf(v, nodeStart(FsExtents.NODE), <u32>from, count, RUNS);
+  return failed < 0 ? failed : putRuns(FsExtents.R_EXTENTS, FsExtents.R_EXTENTS_AT, RUNS.count);
+}
+
+function putRuns(field: u32, field0: u32, count: u32): i32 {
+  put32(window + field, count);
+  for (let i: u32 = 0; i < count; i++) {
+    const at = window + field0 + i * <u32>FsExtent.BYTES;
+    put64(at + FsExtent.FILE_BLOCK, RUNS.fileBlock[i]);
+    put64(at + FsExtent.DEVICE_BLOCK, RUNS.deviceBlock[i]);
+    put64(at + FsExtent.BLOCKS, RUNS.blocks[i]);
+  }
+  return 0;
+}
+
+function allocateMethod(v: Volume): i32 {
+  if (v.isReadOnly) return Err.ROFS;
+  const start = nodeStart(FsAllocate.NODE);
+  const place = nodePlace(FsAllocate.NODE);
+  const blocks = <u32>min<u64>(get64(window + FsAllocate.BLOCKS), u32.MAX_VALUE);
+  const have = <u32>min<u64>(get64(window + FsAllocate.HAVE), u32.MAX_VALUE);
+  const size = min<u64>(get64(window + FsAllocate.SIZE), MAX_BYTES);
+  // A call that is repeated may find the file no longer empty.
+  const real = place != 0 && start == 0 ? startNow(v, place) : <i64>start;
+  if (real < 0) return <i32>real;
+  const failed = allocate(v, <u32>real, place, have, blocks, size, get64(window + FsAllocate.TIME_NS), RUNS, ALLOCATION);
+  if (failed < 0) return failed;
+  putNode(FsAllocate.R_NODE, ALLOCATION.first, place);
+  put64(window + FsAllocate.R_BLOCKS, ALLOCATION.blocks);
+  put64(window + FsAllocate.R_BLOCKS_FREE, v.free);
+  return putRuns(FsAllocate.R_EXTENTS, FsAllocate.R_EXTENTS_AT, RUNS.count);
+}
+
+/** First cluster of the entry at `place`, as it is on the device; EIO. */
+function startNow(v: Volume, place: u64): i64 {
+  const failed = slotRead(v, place, SLOT_BUFFER);
+  if (failed < 0) return failed;
+  const start = slotCluster(SLOT_BUFFER);
+  return startIsSound(v, start) ? start : Err.IO;
+}
+
+function truncate(v: Volume): i32 {
+  if (v.isReadOnly) return Err.ROFS;
+  const place = nodePlace(FsTruncate.NODE);
+  const keep = <u32>min<u64>(get64(window + FsTruncate.BLOCKS), u32.MAX_VALUE);
+  const first = chainCut(v, nodeStart(FsTruncate.NODE), place, keep, get64(window + FsTruncate.SIZE), get64(window + FsTruncate.TIME_NS));
+  if (first < 0) return <i32>first;
+  putNode(FsTruncate.R_NODE, first, place);
+  put64(window + FsTruncate.R_BLOCKS_FREE, v.free);
+  const at = window + FsTruncate.R_ATTRIBUTES;
+  if (place == 0) { // a file without a name: its blocks alone are known
+    bytesFill(at, 0, FsAttributes.BYTES);
+    put32(at + FsAttributes.MODE, IFREG);
+    put64(at + FsAttributes.BLOCKS, first == 0 ? 0 : keep);
+    return 0;
+  }
+  const failed = slotRead(v, place, SLOT_BUFFER);
+  if (failed < 0) return failed;
+  putAttributes(v, at, SLOT_BUFFER, place);
+  put64(at + FsAttributes.BLOCKS, first == 0 ? 0 : keep);
+  return 0;
+}
+
+function release(v: Volume): i32 {
+  if (v.isReadOnly) return Err.ROFS;
+  const first = chainCut(v, nodeStart(FsRelease.NODE), 0, 0, 0, 0);
+  if (first < 0) return <i32>first;
+  put64(window + FsRelease.R_BLOCKS_FREE, v.free);
+  return 0;
+}
+
+if (FsUnlink.NAME != <i32>FsRmdir.NAME) ERROR("unlink and rmdir share their code");

@@ -1,0 +1,228 @@
+/**
+ * Names: UTF-8 of the kernel, UTF-16 of long names, 8.3 of short ones.
+ *
+ * Invariants  N1  a Name is well-formed UTF-16 of 1 to 255 units.
+ * ASCII letters compare without case (as the kernel's cache does for FOLD_CASE), all others as they are.
+ */
+import { get8, put8 } from "../../runtime/memory";
+import { CaseFlag, FREED, KANJI, Slot } from "./layout";
+
+export const NAME_UNITS: u32 = 255;
+export const SHORT_BYTES: u32 = 11;
+
+export class Name {
+  units: StaticArray<u16> = new StaticArray<u16>(260);
+  length: u32 = 0;
+}
+
+/** Decodes UTF-8. False: it is malformed or too long (N1). */
+export function nameDecode(name: Name, at: usize, bytes: u32): bool {
+  name.length = 0;
+  for (let i: u32 = 0; i < bytes;) {
+    const first = get8(at + i);
+    const extra: u32 = first < 0x80 ? 0 : first < 0xc2 ? 9 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : first < 0xf5 ? 3 : 9;
+    if (i + extra >= bytes) return false;
+    let code = extra == 0 ? first : first & (0x3f >> extra);
+    for (let k: u32 = 1; k <= extra; k++) {
+      const next = get8(at + i + k);
+      if ((next & 0xc0) != 0x80) return false;
+      code = code << 6 | next & 0x3f;
+    }
+    const isShortest = extra < 2 || code >= (extra == 2 ? 0x800 : 0x10000);
+    if (!isShortest || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
+    if (!unitsAdd(name, code)) return false;
+    i += extra + 1;
+  }
+  return name.length != 0;
+}
+
+function unitsAdd(name: Name, code: u32): bool {
+  if (name.length + (code > 0xffff ? 2 : 1) > NAME_UNITS) return false;
+  if (code > 0xffff) {
+    name.units[name.length++] = <u16>(0xd7c0 + (code >> 10));
+    name.units[name.length++] = <u16>(0xdc00 | code & 0x3ff);
+  } else {
+    name.units[name.length++] = <u16>code;
+  }
+  return true;
+}
+
+/** Encodes as UTF-8 at `at` (room for 768 bytes); a half of a surrogate pair becomes U+FFFD. The bytes written. */
+export function nameEncode(name: Name, at: usize): u32 {
+  let bytes: u32 = 0;
+  for (let i: u32 = 0; i < name.length; i++) {
+    let code: u32 = name.units[i];
+    if (code >= 0xd800 && code < 0xe000) {
+      const low: u32 = i + 1 < name.length ? name.units[i + 1] : 0;
+      const isPair = code < 0xdc00 && low >= 0xdc00 && low < 0xe000;
+      if (isPair) i++;
+      code = isPair ? ((code - 0xd7c0) << 10) + (low & 0x3ff) : 0xfffd;
+    }
+    bytes += codePut(at + bytes, code);
+  }
+  return bytes;
+}
+
+function codePut(at: usize, code: u32): u32 {
+  if (code < 0x80) {
+    put8(at, code);
+    return 1;
+  }
+  const extra: u32 = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+  put8(at, (0xf00 >> extra & 0xff) | code >> (6 * extra));
+  for (let k = extra; k > 0; k--) put8(at + extra - k + 1, 0x80 | code >> (6 * (k - 1)) & 0x3f);
+  return extra + 1;
+}
+
+function fold(unit: u32): u32 { return unit >= 0x41 && unit <= 0x5a ? unit + 32 : unit; }
+
+export function nameSame(a: Name, b: Name): bool {
+  if (a.length != b.length) return false;
+  for (let i: u32 = 0; i < a.length; i++) if (fold(a.units[i]) != fold(b.units[i])) return false;
+  return true;
+}
+
+/** The same with case. */
+export function nameExact(a: Name, b: Name): bool {
+  if (a.length != b.length) return false;
+  for (let i: u32 = 0; i < a.length; i++) if (a.units[i] != b.units[i]) return false;
+  return true;
+}
+
+export function nameHash(name: Name): u32 {
+  let hash: u32 = 0x811c9dc5;
+  for (let i: u32 = 0; i < name.length; i++) hash = (hash ^ fold(name.units[i])) * 0x01000193;
+  return hash;
+}
+
+/** May be made: none of `"*\/:<>?\|`, no control character, no space or dot at the end, not . or .. */
+export function nameIsAllowed(name: Name): bool {
+  for (let i: u32 = 0; i < name.length; i++) {
+    const unit: u32 = name.units[i];
+    if (unit < 0x20 || isAmong(unit, "\"*/:<>?\\|")) return false;
+  }
+  const last: u32 = name.units[name.length - 1];
+  return last != 0x20 && last != 0x2e;
+}
+
+function isAmong(unit: u32, set: string): bool {
+  for (let i = 0; i < set.length; i++) if (<u32>set.charCodeAt(i) == unit) return true;
+  return false;
+}
+
+// ---- Short names ----
+
+/** The name of a short entry, letters as its case flags say. */
+export function shortDecode(name: Name, slot: usize): void {
+  const flags = get8(slot + Slot.CASE);
+  name.length = 0;
+  shortPart(name, slot, 0, 8, (flags & CaseFlag.BASE) != 0);
+  const dotAt = name.length;
+  name.units[name.length++] = 0x2e;
+  shortPart(name, slot, 8, 11, (flags & CaseFlag.EXTENSION) != 0);
+  if (name.length == dotAt + 1) name.length--;
+}
+
+function shortPart(name: Name, slot: usize, from: u32, to: u32, isSmall: bool): void {
+  let end = to;
+  while (end > from && get8(slot + end - 1) == 0x20) end--;
+  for (let i = from; i < end; i++) {
+    const byte = i == 0 && get8(slot) == KANJI ? FREED : get8(slot + i);
+    name.units[name.length++] = <u16>(isSmall ? fold(byte) : byte);
+  }
+}
+
+/** What spells a name in a short entry alone: its 11 bytes at `out` and the case flags; -1 when it needs a long one. */
+export function shortEncode(name: Name, out: usize): i32 {
+  let dot = name.length;
+  for (let i: u32 = 0; i < name.length; i++) if (name.units[i] == 0x2e) {
+    if (dot != name.length) return -1;
+    dot = i;
+  }
+  if (dot == 0 || dot > 8 || (dot < name.length && (name.length - dot - 1 > 3 || name.length - dot == 1))) return -1;
+  for (let i: u32 = 0; i < SHORT_BYTES; i++) put8(out + i, 0x20);
+  const base = partEncode(name, 0, dot, out);
+  const extension = dot < name.length ? partEncode(name, dot + 1, name.length, out + 8) : 0;
+  if (base < 0 || extension < 0) return -1;
+  return (base != 0 ? CaseFlag.BASE : 0) | (extension != 0 ? CaseFlag.EXTENSION : 0);
+}
+
+/** Capitals at `out`: 1 when all letters are small, 0 when none is, -1 when it cannot be. */
+function partEncode(name: Name, from: u32, to: u32, out: usize): i32 {
+  let small = false;
+  let capital = false;
+  for (let i = from; i < to; i++) {
+    const unit: u32 = name.units[i];
+    if (!isShortUnit(unit)) return -1;
+    if (unit >= 0x61 && unit <= 0x7a) small = true;
+    if (unit >= 0x41 && unit <= 0x5a) capital = true;
+    put8(out + (i - from), unit >= 0x61 && unit <= 0x7a ? unit - 32 : unit);
+  }
+  return small && capital ? -1 : small ? 1 : 0;
+}
+
+function isShortUnit(unit: u32): bool {
+  return unit > 0x20 && unit < 0x7f && !isAmong(unit, "\"*+,./:;<=>?[\\]|");
+}
+
+/** The basis of an alias at `out`: capitals, what cannot be as "_", the part behind the last dot as extension. The length of its base. */
+export function aliasBasis(name: Name, out: usize): u32 {
+  for (let i: u32 = 0; i < SHORT_BYTES; i++) put8(out + i, 0x20);
+  let dot = name.length;
+  for (let i: u32 = 1; i < name.length; i++) if (name.units[i] == 0x2e) dot = i;
+  const base = basisPart(name, 0, dot, out, 8);
+  if (dot < name.length) basisPart(name, dot + 1, name.length, out + 8, 3);
+  if (base != 0) return base;
+  put8(out, 0x5f);
+  return 1;
+}
+
+function basisPart(name: Name, from: u32, to: u32, out: usize, most: u32): u32 {
+  let length: u32 = 0;
+  for (let i = from; i < to && length < most; i++) {
+    const unit: u32 = name.units[i];
+    if (unit == 0x20 || unit == 0x2e) continue;
+    const capital = unit >= 0x61 && unit <= 0x7a ? unit - 32 : unit;
+    put8(out + length++, isShortUnit(capital) ? capital : 0x5f);
+  }
+  return length;
+}
+
+/** The number behind "~" in short name `slot` when it is an alias of the basis; 0 when it is none. */
+export function aliasNumber(slot: usize, basis: usize, baseLength: u32): u32 {
+  for (let i: u32 = 8; i < SHORT_BYTES; i++) if (get8(slot + i) != get8(basis + i)) return 0;
+  let end: u32 = 8;
+  while (end > 0 && get8(slot + end - 1) == 0x20) end--;
+  let at = end;
+  let number: u32 = 0;
+  let scale: u32 = 1;
+  while (at > 0 && get8(slot + at - 1) >= 0x30 && get8(slot + at - 1) <= 0x39) {
+    number += (get8(slot + --at) - 0x30) * scale;
+    scale *= 10;
+  }
+  if (at == end || at == 0 || get8(slot + at - 1) != 0x7e) return 0;
+  if (at - 1 != min<u32>(baseLength, 8 - (end - at) - 1)) return 0;
+  for (let i: u32 = 0; i < at - 1; i++) if (get8(slot + i) != get8(basis + i)) return 0;
+  return number;
+}
+
+/** Makes the basis at `out` the alias of that number. */
+export function aliasMake(out: usize, baseLength: u32, number: u32): void {
+  let digits: u32 = 1;
+  for (let n = number; n >= 10; n /= 10) digits++;
+  const keep = min<u32>(baseLength, 8 - digits - 1);
+  put8(out + keep, 0x7e);
+  let n = number;
+  for (let i = digits; i > 0; i--) {
+    put8(out + keep + i, 0x30 + n % 10);
+    n /= 10;
+  }
+  for (let i = keep + digits + 1; i < 8; i++) put8(out + i, 0x20);
+}
+
+/** Checksum of a short name, in each of its long entries. */
+export function shortChecksum(slot: usize): u32 {
+  let sum: u32 = 0;
+  for (let i: u32 = 0; i < SHORT_BYTES; i++) sum = ((sum & 1) << 7) + (sum >> 1) + get8(slot + i) & 0xff;
+  return sum;
+}
