@@ -18,9 +18,14 @@ export function machineArgs(config: VmConfig): string[] {
     ...numaArgs(config),
     ...(config.firmware === "uefi" ? ["-bios", OVMF_IMAGE] : []),
     ...mediumArgs(config),
-    ...config.disks.flatMap((file) => ["-drive", `file=${file},format=raw,if=ide`]),
+    ...config.disks.flatMap(diskArgs),
     ...config.extraArgs,
   ];
+}
+
+/** A disk as a modern virtio block device: /dev/vda for the first. */
+function diskArgs(file: string, index: number): string[] {
+  return ["-drive", `if=none,id=disk${index},format=raw,file=${file}`, "-device", `virtio-blk-pci,disable-legacy=on,drive=disk${index}`];
 }
 
 /** The emulator: never KVM in tests, so that a run means the same on every machine. */

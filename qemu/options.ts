@@ -28,7 +28,7 @@ export interface VmOptions {
   readonly append?: string;
   /** ISO image for media "cd" and "usb"; dist/limitlessos.iso unless told. */
   readonly iso?: string;
-  /** Extra disk images, each an IDE/AHCI disk in raw format. */
+  /** Disk images in raw format, each a virtio block device: /dev/vda for the first. */
   readonly disks?: readonly string[];
   readonly numa?: readonly NumaNode[];
   readonly cpuModel?: string;

@@ -49,7 +49,7 @@ export class Disk {
   writeSectors: u64;
 }
 
-const MAX_DISKS: u32 = 8;
+export const DISKS_MAX: u32 = 8;
 const DISKS: usize = memory.data(8 * 128, 8);
 /** Per disk: the Request of each tag, 0 when the tag is free. */
 const TAGS: usize = memory.data(8 * 128 * 4, 4);
@@ -64,14 +64,14 @@ const RING_PAGES: u32 = COMPLETIONS_AT / PAGE + 1;
 
 /** Disk `index`, or null when there can be none of that number. */
 export function diskAt(index: u32): Disk | null {
-  return index < MAX_DISKS ? changetype<Disk>(DISKS + (<usize>index << 7)) : null; // SAFETY: index is in range
+  return index < DISKS_MAX ? changetype<Disk>(DISKS + (<usize>index << 7)) : null; // SAFETY: index is in range
 }
 function lockOf(disk: Disk): SpinLock { return spinLockAt(changetype<usize>(disk)); }
 function listOf(disk: Disk): ListNode { return listNodeAt(changetype<usize>(disk) + offsetof<Disk>("requests")); }
 function tagsOf(disk: Disk): usize { return TAGS + (<usize>disk.index << 9); }
 
 export function disksInit(): void {
-  for (let i: u32 = 0; i < MAX_DISKS; i++) {
+  for (let i: u32 = 0; i < DISKS_MAX; i++) {
     const disk = diskAt(i);
     if (!disk) continue;
     spinInit(lockOf(disk), Rank.BLOCK);

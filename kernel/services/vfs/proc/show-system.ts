@@ -22,6 +22,9 @@ import { currentCred, currentProcess } from "../../process/process";
 import { utsField } from "../../process/uname";
 import { deviceAt, deviceCount, deviceMajor } from "../dev/device";
 import { superOf } from "../types";
+import { capCountAll } from "../../../core/cap/space";
+import { BLOCK_MAJOR } from "../../block/block-file";
+import { diskAt, DISKS_MAX } from "../../block/disk";
 import { fsTypeCount, fsTypeIsNoDev, fsTypeName } from "../super-block";
 import { ProcNodeId, procFileAdd, procLinkAdd, procWriteSet } from "./node";
 import { SeqBuf, seqByte, seqCString, seqDec, seqDecPad, seqSpaceDec, seqStr } from "./seq-buf";
@@ -46,6 +49,8 @@ export function systemNodesAdd(): void {
   procFileAdd(root, "cpuinfo", 0o444, cpuinfoShow);
   procFileAdd(root, "devices", 0o444, devicesShow);
   procFileAdd(root, "filesystems", 0o444, filesystemsShow);
+  procFileAdd(root, "diskstats", 0o444, diskstatsShow);
+  procFileAdd(root, "capabilities", 0o444, capabilitiesShow);
   procFileAdd(root, "interrupts", 0o444, interruptsShow);
   procFileAdd(root, "loadavg", 0o444, loadavgShow);
   procFileAdd(root, "meminfo", 0o444, meminfoShow);
@@ -97,6 +102,37 @@ function devicesShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
     seqByte(seq, 0x0a);
   }
   seqStr(seq, "\nBlock devices:\n");
+  return 0;
+}
+
+/** Linux' columns; what is not counted is 0. */
+function diskstatsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
+  for (let i: u32 = 0; i < DISKS_MAX; i++) {
+    const disk = diskAt(i);
+    if (!disk || !disk.isPresent) continue;
+    seqDecPad(seq, BLOCK_MAJOR, 4, 0x20);
+    seqDecPad(seq, i, 8, 0x20);
+    seqStr(seq, " vd");
+    seqByte(seq, 0x61 + i);
+    diskColumns(seq, disk.reads, disk.readSectors);
+    diskColumns(seq, disk.writes, disk.writeSectors);
+    seqStr(seq, " 0 0 0\n");
+  }
+  return 0;
+}
+
+function diskColumns(seq: SeqBuf, requests: u64, sectors: u64): void {
+  seqByte(seq, 0x20);
+  seqDec(seq, requests);
+  seqStr(seq, " 0 ");
+  seqDec(seq, sectors);
+  seqStr(seq, " 0");
+}
+
+/** How many capabilities all processes hold together: what servers took, their deaths give back. */
+function capabilitiesShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
+  seqDec(seq, capCountAll());
+  seqByte(seq, 0x0a);
   return 0;
 }
 

@@ -10,7 +10,7 @@ import { userRangeOk } from "../../../core/mm/layout";
 import { kfree, kmalloc } from "../../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
 import { mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";
-import { LogLevel, logBegin, logCString, logEnd, logStr } from "../../../lib/log";
+import { LogLevel, logBegin, logCString, logEnd, logStr, logWarn } from "../../../lib/log";
 import { buffersCommit, buffersRead } from "../../block/buffer-cache";
 import { handleGive, handleLookup } from "../../native/process-space";
 import { bytesAre, bytesLength } from "../name";
@@ -40,7 +40,9 @@ export function fileSystemPortInit(): void {
 }
 
 function fsPortGone(port: ServicePort): void {
-  if (port.data != 0) connectionLeft(connectionAt(port.data - 1), port.data1);
+  if (port.data == 0) return;
+  connectionLeft(connectionAt(port.data - 1), port.data1);
+  logWarn("fs", "server gone, calls wait for the next one");
 }
 
 function fsPortCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {
