@@ -4,11 +4,9 @@
  * An entry is a run of slots of 32 bytes: parts of the long name from the last to the first, then the short entry, which carries
  * everything else. The run may cross clusters.
  */
-import { bytesCopy, get16, get8, put16, put32, put8, room } from "../../runtime/memory";
+import { get16, get8, put16, room } from "../../runtime/memory";
 import { Attribute, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
-import {
-  aliasBasis, aliasMake, aliasNumber, Name, nameEncode, nameSame, shortChecksum, shortDecode, shortEncode, SHORT_BYTES,
-} from "./name";
+import { Name, nameEncode, shortChecksum, shortDecode } from "./name";
 import { chainNext, clusterFind, clusterTake, isError, chainSeek, Place } from "./table";
 import { freshSectors, sector } from "./transaction";
 import { clusterAt, deviceRead, isCluster, Volume } from "./volume";
@@ -35,18 +33,18 @@ export class DirWalk {
   freeTotal: u32 = 0;     // freed slots seen
   // The entry:
   name: Name = new Name();
+  entryCluster: u32 = 0;  // of its first slot
+  entryPosition: u32 = 0; // of that, in bytes of the directory
   run: u32 = 0;           // slots of it
   places: StaticArray<u64> = new StaticArray<u64>(RUN_MAX); // each on the device; the last is the short entry's
   slot: usize = 0;        // the short entry, in CLUSTER
 }
 
-let first: u32 = 0;
 let longLeft: u32 = 0;
 let longSum: u32 = 0;
 
 /** Begins at byte `position` of the directory whose first cluster is `start`. 0 or EIO; isAtEnd when there is nothing. */
 export function walkBegin(v: Volume, walk: DirWalk, start: u32, position: u32): i32 {
-  first = start;
   walk.position = position;
   walk.isAtEnd = false;
   walk.freeRun = 0;
@@ -68,6 +66,19 @@ export function walkBegin(v: Volume, walk: DirWalk, start: u32, position: u32): 
   return deviceRead(v.mount, clusterAt(v, walk.cluster), CLUSTER, v.clusterBytes);
 }
 const PLACE = new Place();
+
+/** Begins at an entry of which an index tells the cluster. */
+export function walkBeginAt(v: Volume, walk: DirWalk, cluster: u32, position: u32): i32 {
+  walk.position = position;
+  walk.isAtEnd = false;
+  walk.freeRun = 0;
+  walk.freeTotal = 0;
+  walk.run = 0;
+  longLeft = 0;
+  walk.cluster = cluster;
+  walk.clusterIndex = position / v.clusterBytes;
+  return deviceRead(v.mount, clusterAt(v, cluster), CLUSTER, v.clusterBytes);
+}
 
 /** Goes to the next cluster when the last one is used up. 0, or EIO; isAtEnd at the end of the chain. */
 function clusterNeed(v: Volume, walk: DirWalk): i32 {
@@ -118,6 +129,12 @@ function freeCount(walk: DirWalk, isFree: bool): void {
   else if (walk.freeRun++ == 0) walk.freeAt = walk.position;
 }
 
+/** The slot looked at is the first of an entry. */
+function startNote(walk: DirWalk): void {
+  walk.entryCluster = walk.cluster;
+  walk.entryPosition = walk.position - SLOT;
+}
+
 function longTake(walk: DirWalk, at: usize, place: u64): void {
   const ordinal = get8(at);
   const number = ordinal & 0x3f;
@@ -126,6 +143,7 @@ function longTake(walk: DirWalk, at: usize, place: u64): void {
     longLeft = number <= 20 ? number : 0;
     longSum = get8(at + Long.CHECKSUM);
     walk.name.length = longLeft * LONG_CHARS;
+    startNote(walk);
   } else if (number != longLeft || longSum != get8(at + Long.CHECKSUM)) {
     longLeft = 0;
   }
@@ -147,7 +165,7 @@ function longTake(walk: DirWalk, at: usize, place: u64): void {
 const LONG_DONE: u32 = 0x100;
 
 /** Where unit `index` of a part of a name lies in its slot. */
-function longUnitAt(index: u32): u32 {
+export function longUnitAt(index: u32): u32 {
   return index < 5 ? 1 + index * 2 : index < 11 ? 14 + (index - 5) * 2 : 28 + (index - 11) * 2;
 }
 
@@ -155,7 +173,10 @@ function longUnitAt(index: u32): u32 {
 function shortTake(walk: DirWalk, at: usize, place: u64): bool {
   const hasLong = longLeft == LONG_DONE && shortChecksum(at) == longSum && walk.name.length != 0;
   longLeft = 0;
-  if (!hasLong) walk.run = 0;
+  if (!hasLong) {
+    walk.run = 0;
+    startNote(walk);
+  }
   const isShown = (get8(at + Slot.ATTRIBUTES) & Attribute.LABEL) == 0 && get8(at) != 0x2e;
   if (!isShown) {
     walk.run = 0;
@@ -165,16 +186,6 @@ function shortTake(walk: DirWalk, at: usize, place: u64): bool {
   walk.places[walk.run++] = place;
   walk.slot = at;
   return true;
-}
-
-/** Finds `name` in the directory that begins at `start`: 1, 0 when it is not there, EIO. */
-export function nameFind(v: Volume, walk: DirWalk, start: u32, name: Name): i32 {
-  const failed = walkBegin(v, walk, start, 0);
-  if (failed < 0) return failed;
-  for (let more = walkNext(v, walk); more != 0; more = walkNext(v, walk)) {
-    if (more < 0 || nameSame(walk.name, name)) return more;
-  }
-  return 0;
 }
 
 /** True for a directory without entries, false, or EIO as -5. */
@@ -201,96 +212,8 @@ export function slotAt(v: Volume, place: u64): usize {
   return at == 0 ? 0 : at + <usize>(place & 511);
 }
 
-/** Deletes the slots of the entry that `walk` found. */
-export function entryDelete(v: Volume, walk: DirWalk): void {
-  for (let i: u32 = 0; i < walk.run; i++) {
-    const slot = slotAt(v, walk.places[i]);
-    if (slot != 0) put8(slot, FREED);
-  }
-}
-
-// ---- Making entries ----
-
-/** What entryMake is to write, and where it went. */
-export class NewEntry {
-  place: u64 = 0;         // of the short entry
-  grew: bool = false;     // the directory got a cluster
-}
-
-/**
- * Writes an entry `name` whose short slot is a copy of `template` but for the name, into the directory that begins at `start`, in the
- * transaction. `skip` is an entry about to be deleted, whose short name does not count (null: none). 0, NOSPC, EIO. The name is allowed
- * and not there.
- */
-export function entryMake(v: Volume, walk: DirWalk, start: u32, name: Name, template: usize, skipPlace: u64, out: NewEntry): i32 {
-  const flags = shortEncode(name, SHORT);
-  const baseLength = aliasBasis(name, BASIS);
-  let parts: u32 = flags >= 0 ? 0 : (name.length + LONG_CHARS - 1) / LONG_CHARS;
-  const most = parts != 0 ? parts + 1 : (name.length + LONG_CHARS - 1) / LONG_CHARS + 1;
-  const taken = aliasesScan(v, walk, start, baseLength, skipPlace);
-  if (taken < 0) return taken;
-  if (taken == 1 && parts == 0) parts = most - 1; // its plain short name is another file's alias
-  if (parts != 0) {
-    const number = aliasFree();
-    if (number == 0) return Err.NOSPC;
-    bytesCopy(SHORT, BASIS, SHORT_BYTES);
-    aliasMake(SHORT, baseLength, number);
-  }
-  const failed = placesFind(v, walk, start, parts + 1, out);
-  if (failed < 0) return failed;
-  partsWrite(v, walk, name, parts);
-  const slot = slotAt(v, walk.places[parts]);
-  if (slot == 0) return Err.IO;
-  bytesCopy(slot, template, SLOT);
-  bytesCopy(slot, SHORT, SHORT_BYTES);
-  put8(slot + Slot.CASE, parts == 0 ? flags : 0);
-  out.place = walk.places[parts];
-  return 0;
-}
-
-/** Looks at every entry: 1 when SHORT is some other's short name, 0 else; which aliases of BASIS are taken. */
-function aliasesScan(v: Volume, walk: DirWalk, start: u32, baseLength: u32, skipPlace: u64): i32 {
-  for (let i = 0; i < 8192; i++) TAKEN[i] = 0;
-  let isTaken = 0;
-  const failed = walkBegin(v, walk, start, 0);
-  if (failed < 0) return failed;
-  while (true) {
-    const more = walkNext(v, walk);
-    if (more < 0) return more;
-    if (more == 0) break;
-    const place = walk.places[walk.run - 1];
-    if (place == skipPlace) continue;
-    if (isTaken == 0 && shortIsSame(walk.slot)) isTaken = 1;
-    const number = aliasNumber(walk.slot, BASIS, baseLength);
-    if (number < ALIASES_MOST) TAKEN[number >> 3] |= <u8>(<u32>1 << (number & 7));
-  }
-  return isTaken;
-}
-
-function shortIsSame(slot: usize): bool {
-  for (let i: u32 = 0; i < SHORT_BYTES; i++) if (get8(slot + i) != get8(SHORT + i)) return false;
-  return true;
-}
-
-function aliasFree(): u32 {
-  for (let number: u32 = 1; number < ALIASES_MOST; number++) if (!(TAKEN[number >> 3] & <u8>(<u32>1 << (number & 7)))) return number;
-  return 0;
-}
-
-/** Finds `wanted` free slots in a row, at the end if need be, and puts their places into the walk. 0, NOSPC, EIO. */
-function placesFind(v: Volume, walk: DirWalk, start: u32, wanted: u32, out: NewEntry): i32 {
-  const endAt = walk.position; // where the walk ended: nothing but free slots from here on
-  let from = endAt;
-  if (walk.freeRun != 0 && walk.freeAt + walk.freeRun * SLOT == endAt) from = walk.freeAt;
-  const hole: i64 = walk.freeTotal >= wanted ? holeFind(v, walk, start, wanted, endAt) : endAt;
-  if (hole < 0) return <i32>hole;
-  if (hole != <i64>endAt) from = <u32>hole;
-  if (from + wanted * SLOT > DIRECTORY_BYTES) return Err.NOSPC;
-  return placesTake(v, walk, start, from, wanted, endAt, out);
-}
-
 /** The first run of `wanted` freed slots before `endAt`; `endAt` when there is none; EIO. */
-function holeFind(v: Volume, walk: DirWalk, start: u32, wanted: u32, endAt: u32): i64 {
+export function holeFind(v: Volume, walk: DirWalk, start: u32, wanted: u32, endAt: u32): i64 {
   const failed = walkBegin(v, walk, start, 0);
   if (failed < 0) return failed;
   let run: u32 = 0;
@@ -306,37 +229,6 @@ function holeFind(v: Volume, walk: DirWalk, start: u32, wanted: u32, endAt: u32)
   return endAt;
 }
 
-/** Puts the places of slots [from, from + wanted) into the walk, with a new cluster when they reach beyond the last. */
-function placesTake(v: Volume, walk: DirWalk, start: u32, from: u32, wanted: u32, endAt: u32, out: NewEntry): i32 {
-  let failed = chainSeek(v, start, from / v.clusterBytes, PLACE);
-  if (failed < 0) return failed;
-  let cluster = PLACE.cluster;
-  let index = PLACE.index;
-  const end = from + wanted * SLOT;
-  for (let at = from; at < end; at += SLOT) {
-    while (index < at / v.clusterBytes) {
-      let next = chainNext(v, cluster);
-      if (isError(next)) return Err.IO;
-      if (next == 0) {
-        next = clusterAdd(v, cluster);
-        if (isError(next) || next == 0) return next == 0 ? Err.NOSPC : Err.IO;
-        out.grew = true;
-      }
-      cluster = next;
-      index++;
-    }
-    walk.places[(at - from) / SLOT] = clusterAt(v, cluster) + at % v.clusterBytes;
-  }
-  // The mark of the end moves behind what was its place, should the cluster go on.
-  if (end > endAt && end % v.clusterBytes != 0 && !out.grew) {
-    const slot = slotAt(v, clusterAt(v, cluster) + end % v.clusterBytes);
-    if (slot == 0) return Err.IO;
-    put8(slot, 0);
-  }
-  walk.run = wanted;
-  return 0;
-}
-
 /** A zeroed cluster behind `after` (0: a chain of its own) in the transaction: its number, 0 when the volume is full, EIO as u32. */
 export function clusterAdd(v: Volume, after: u32): u32 {
   const cluster = clusterFind(v, after);
@@ -344,38 +236,6 @@ export function clusterAdd(v: Volume, after: u32): u32 {
   clusterTake(v, cluster, after);
   freshSectors(clusterAt(v, cluster), v.clusterBytes);
   return cluster;
-}
-
-/** The parts of the long name go into the first `parts` places, the last part first. */
-function partsWrite(v: Volume, walk: DirWalk, name: Name, parts: u32): void {
-  const sum = shortChecksum(SHORT);
-  for (let i: u32 = 0; i < parts; i++) {
-    const number = parts - i;
-    const slot = slotAt(v, walk.places[i]);
-    if (slot == 0) return; // commit will fail
-    put8(slot + Long.ORDINAL, i == 0 ? number | LONG_LAST : number);
-    put8(slot + Long.ATTRIBUTES, Attribute.LONG);
-    put8(slot + Long.TYPE, 0);
-    put8(slot + Long.CHECKSUM, sum);
-    put16(slot + Long.CLUSTER, 0);
-    for (let k: u32 = 0; k < LONG_CHARS; k++) {
-      const index = (number - 1) * LONG_CHARS + k;
-      put16(slot + longUnitAt(k), index < name.length ? name.units[index] : index == name.length ? 0 : 0xffff);
-    }
-  }
-}
-
-/** "." and ".." of a new directory (whose cluster was zeroed in the transaction): short entries like `template`. */
-export function dotsWrite(v: Volume, cluster: u32, parent: u32, template: usize): void {
-  for (let i: u32 = 0; i < 2; i++) {
-    const slot = slotAt(v, clusterAt(v, cluster) + i * SLOT);
-    if (slot == 0) return;
-    bytesCopy(slot, template, SLOT);
-    for (let k: u32 = 0; k < SHORT_BYTES; k++) put8(slot + k, k <= i ? 0x2e : 0x20);
-    put8(slot + Slot.CASE, 0);
-    slotClusterSet(slot, i == 0 ? cluster : parent);
-    put32(slot + Slot.SIZE, 0);
-  }
 }
 
 /** The UTF-8 of the entry the walk found. */

@@ -7,15 +7,16 @@ import { FsMountFlag, FsValid, FS_MOUNTS, FS_REPEATED } from "../../../kernel/ab
 import { bytesFill, get16, get32, get64, get8, put16, put32, put64, put8, room } from "../../runtime/memory";
 import { dateOf, nsOf, tenthsOf } from "./date";
 import {
-  clusterAdd, DirWalk, dotsWrite, entryDelete, entryMake, entryName, isEmpty, nameFind, NewEntry, slotAt, slotCluster, slotClusterSet,
-  slotIsDirectory, slotRead, startIsSound, walkBegin, walkNext,
+  clusterAdd, DirWalk, entryName, isEmpty, slotAt, slotCluster, slotClusterSet, slotIsDirectory, slotRead, startIsSound, walkBegin, walkNext,
 } from "./directory";
+import { dotsWrite, entryDelete, entryMake, nameFind } from "./entries";
 import { allocate, Allocation, chainCut, clustersOf, Runs, runsOf, slotIsSound } from "./files";
+import { indexDrop, indexesDrop } from "./index";
 import { Attribute, Err, Slot } from "./layout";
 import { Name, nameDecode, nameExact, nameIsAllowed, nameSame } from "./name";
 import { optionsTake } from "./options";
 import { cursorsDrop, isError } from "./table";
-import { abandon, begin, commit, commitClean } from "./transaction";
+import { abandon, begin, commit, commitClean, hasFailed } from "./transaction";
 import { clusterAt, trustInfo, Volume, volumeOpen } from "./volume";
 
 const MAGIC: u32 = 0x4d44;
@@ -34,7 +35,6 @@ const NAME = new Name();
 const NEW_NAME = new Name();
 const RUNS = new Runs();
 const ALLOCATION = new Allocation();
-const MADE = new NewEntry();
 /** A short entry as it is on the device, and one to be written. */
 const SLOT_BUFFER: usize = room(32);
 const TEMPLATE: usize = room(32);
@@ -43,6 +43,12 @@ export function windowSet(at: usize): void { window = at; }
 
 /** Answers one call: 0 or a negated errno. */
 export function answer(method: i32, mount: u64, flags: u64): i32 {
+  const result = dispatch(method, mount, flags);
+  if (hasFailed()) indexesDrop();
+  return result;
+}
+
+function dispatch(method: i32, mount: u64, flags: u64): i32 {
   if (mount >= FS_MOUNTS) return Err.INVAL;
   if (method == FsMethod.MOUNT || method == FsMethod.ATTACH) return mountMethod(<u32>mount, method == FsMethod.ATTACH || (flags & FS_REPEATED) != 0);
   const v = VOLUMES[<u32>mount];
@@ -126,6 +132,7 @@ function mountMethod(mount: u32, isAgain: bool): i32 {
   const failed = volumeOpen(v);
   if (failed < 0) return failed;
   VOLUMES[mount] = v;
+  indexesDrop();
   putNode(FsMount.R_ROOT, v.rootCluster, 0);
   putRootAttributes(v, window + FsMount.R_ATTRIBUTES);
   put32(window + FsMount.R_BLOCK_BYTES, v.clusterBytes);
@@ -148,6 +155,7 @@ function commitCount(v: Volume): i32 {
 }
 
 function unmount(mount: u32): i32 {
+  indexesDrop();
   VOLUMES[mount] = null;
   return 0;
 }
@@ -247,7 +255,7 @@ function entryAdd(v: Volume, start: u32, isDirectory: bool): i32 {
   }
   templateMake(isDirectory, get32(window + FsCreate.MODE), get64(window + FsCreate.TIME_NS), cluster);
   if (isDirectory) dotsWrite(v, cluster, start == v.rootCluster ? 0 : start, TEMPLATE);
-  const failed = entryMake(v, WALK, start, NAME, TEMPLATE, 0, MADE);
+  const failed = entryMake(v, WALK, start, NAME, TEMPLATE);
   return failed < 0 ? failed : commit(v);
 }
 
@@ -266,9 +274,10 @@ function remove(v: Volume, isDirectory: bool, isRepeated: bool): i32 {
       if (empty <= 0) return empty < 0 ? empty : Err.NOTEMPTY;
     }
     begin(v);
-    entryDelete(v, WALK);
+    entryDelete(v, WALK, directoryStart(v, FsUnlink.DIR));
     const failed = commit(v);
     if (failed < 0) return failed;
+    if (isDirectory) indexDrop(v, node);
   }
   putNode(FsUnlink.R_NODE, node, 0);
   return 0;
@@ -307,7 +316,7 @@ function renameMove(v: Volume, oldStart: u32, newStart: u32, isOneName: bool): i
   if (failedRead < 0) return failedRead;
   const isDirectory = slotIsDirectory(TEMPLATE);
   begin(v);
-  entryDelete(v, WALK);
+  entryDelete(v, WALK, oldStart);
   if (!isOneName) {
     const victim = nameFind(v, OTHER, newStart, NEW_NAME);
     if (victim < 0) return victim;
@@ -315,16 +324,15 @@ function renameMove(v: Volume, oldStart: u32, newStart: u32, isOneName: bool): i
       if (get32(window + FsRename.HAS_VICTIM) == 0) return Err.EXIST;
       const victimStart = slotCluster(OTHER.slot);
       const isVictimDirectory = slotIsDirectory(OTHER.slot);
-      const victimPlace = OTHER.places[OTHER.run - 1];
-      entryDelete(v, OTHER);
+      entryDelete(v, OTHER, newStart);
       if (isVictimDirectory) {
         const empty = isEmpty(v, OTHER, victimStart);
         if (empty <= 0) return empty < 0 ? empty : Err.NOTEMPTY;
+        indexDrop(v, victimStart);
       }
-      if (victimPlace == 0) return Err.IO;
     }
   }
-  const failed = entryMake(v, OTHER, newStart, NEW_NAME, TEMPLATE, oldPlace, MADE);
+  const failed = entryMake(v, OTHER, newStart, NEW_NAME, TEMPLATE);
   if (failed < 0) return failed;
   if (isDirectory && oldStart != newStart) {
     const up = slotAt(v, clusterAt(v, slotCluster(TEMPLATE)) + 32);

@@ -188,24 +188,6 @@ function basisPart(name: Name, from: u32, to: u32, out: usize, most: u32): u32 {
   return length;
 }
 
-/** The number behind "~" in short name `slot` when it is an alias of the basis; 0 when it is none. */
-export function aliasNumber(slot: usize, basis: usize, baseLength: u32): u32 {
-  for (let i: u32 = 8; i < SHORT_BYTES; i++) if (get8(slot + i) != get8(basis + i)) return 0;
-  let end: u32 = 8;
-  while (end > 0 && get8(slot + end - 1) == 0x20) end--;
-  let at = end;
-  let number: u32 = 0;
-  let scale: u32 = 1;
-  while (at > 0 && get8(slot + at - 1) >= 0x30 && get8(slot + at - 1) <= 0x39) {
-    number += (get8(slot + --at) - 0x30) * scale;
-    scale *= 10;
-  }
-  if (at == end || at == 0 || get8(slot + at - 1) != 0x7e) return 0;
-  if (at - 1 != min<u32>(baseLength, 8 - (end - at) - 1)) return 0;
-  for (let i: u32 = 0; i < at - 1; i++) if (get8(slot + i) != get8(basis + i)) return 0;
-  return number;
-}
-
 /** Makes the basis at `out` the alias of that number. */
 export function aliasMake(out: usize, baseLength: u32, number: u32): void {
   let digits: u32 = 1;
@@ -218,6 +200,18 @@ export function aliasMake(out: usize, baseLength: u32, number: u32): void {
     n /= 10;
   }
   for (let i = keep + digits + 1; i < 8; i++) put8(out + i, 0x20);
+}
+
+/** Makes the basis at `out` an alias of two of its letters and four digits of a hash: "NA1F3C~1". */
+export function aliasHashed(out: usize, baseLength: u32, hash: u32): void {
+  const keep = min<u32>(baseLength, 2);
+  for (let i: u32 = 0; i < 4; i++) {
+    const digit = hash >> (12 - 4 * i) & 15;
+    put8(out + keep + i, digit < 10 ? 0x30 + digit : 0x41 + digit - 10);
+  }
+  put8(out + keep + 4, 0x7e);
+  put8(out + keep + 5, 0x31);
+  for (let i = keep + 6; i < 8; i++) put8(out + i, 0x20);
 }
 
 /** Checksum of a short name, in each of its long entries. */

@@ -25,6 +25,7 @@ let pieces: u32 = 0;
 let isBroken: bool = false;
 let freeBefore: u32 = 0;
 let hintBefore: u32 = 0;
+let wasAbandoned: bool = false;
 
 /** Begins: nothing is changed. */
 export function begin(v: Volume): void {
@@ -35,8 +36,16 @@ export function begin(v: Volume): void {
   hintBefore = v.hint;
 }
 
+/** True once after a change that did not come about: what followed it in memory is wrong. */
+export function hasFailed(): bool {
+  const failed = wasAbandoned;
+  wasAbandoned = false;
+  return failed;
+}
+
 /** Ends without a change. */
 export function abandon(v: Volume): void {
+  wasAbandoned = true;
   count = 0;
   v.free = freeBefore;
   v.hint = hintBefore;
