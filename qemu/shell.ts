@@ -30,8 +30,8 @@ export class Shell {
     const lines = [`{ printf '__%s_%d__\\n' BEGIN ${id}`, command, `}; printf '__%s_%d_%d__\\n' END ${id} $?`];
     this.serial.type(`${lines.join("\n").replaceAll("\n", "\r")}\r`);
     await this.serial.waitFor(new RegExp(`__BEGIN_${id}__\r?\n`), timeoutMs);
-    const end = await this.serial.waitFor(new RegExp(`([^]*)__END_${id}_(\\d+)__\r?\n`), timeoutMs);
+    const end = await this.serial.waitFor(new RegExp(`__END_${id}_(\\d+)__\r?\n`), timeoutMs);
     await this.serial.waitFor(PROMPT, timeoutMs);
-    return { output: (end[1] ?? "").replaceAll("\r\n", "\n"), status: Number(end[2]) };
+    return { output: end.input.slice(0, end.index).replaceAll("\r\n", "\n"), status: Number(end[1]) };
   }
 }

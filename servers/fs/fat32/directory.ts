@@ -37,7 +37,8 @@ export class DirWalk {
   entryPosition: u32 = 0; // of that, in bytes of the directory
   run: u32 = 0;           // slots of it
   places: StaticArray<u64> = new StaticArray<u64>(RUN_MAX); // each on the device; the last is the short entry's
-  slot: usize = 0;        // the short entry, in CLUSTER
+  slot: usize = 0;        // the short entry, in CLUSTER: until the next one is read
+  shortHash: u32 = 0;     // of its short name, when nameFind found it
 }
 
 let longLeft: u32 = 0;

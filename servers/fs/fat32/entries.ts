@@ -30,7 +30,9 @@ export function nameFind(v: Volume, walk: DirWalk, start: u32, name: Name): i32 
   for (let record = nextByName(index, hash, 0); record != 0; record = nextByName(index, hash, record)) {
     const found = recordRead(v, walk, index, record);
     if (found < 0) return found;
-    if (found == 1 && nameSame(walk.name, name)) return 1;
+    if (found != 1 || !nameSame(walk.name, name)) continue;
+    walk.shortHash = shortHash(walk.slot);
+    return 1;
   }
   return 0;
 }
@@ -45,7 +47,7 @@ function recordRead(v: Volume, walk: DirWalk, index: DirIndex, record: u32): i32
 /** Deletes the slots of the entry that `walk` found in the directory that begins at `start`. */
 export function entryDelete(v: Volume, walk: DirWalk, start: u32): void {
   const index = indexOf(v, start);
-  if (index !== null) indexRemove(index, nameHash(walk.name), shortHash(walk.slot), walk.entryPosition, walk.run);
+  if (index !== null) indexRemove(index, nameHash(walk.name), walk.shortHash, walk.entryPosition, walk.run);
   for (let i: u32 = 0; i < walk.run; i++) {
     const slot = slotAt(v, walk.places[i]);
     if (slot != 0) put8(slot, FREED);
