@@ -7,7 +7,7 @@ import { writeGenerated } from "./generate.ts";
 import { buildKernel, overrideGate } from "./kernel.ts";
 import { BuildError, messages } from "./messages.ts";
 import { BUILD, ISO_PATH } from "./paths.ts";
-import { buildServers } from "./servers.ts";
+import { buildServers, buildServerTestWasm, servers } from "./servers.ts";
 import { buildIso } from "./steps/iso.ts";
 import { buildTestWasm } from "./testwasm.ts";
 
@@ -57,8 +57,9 @@ program
 
 program
   .command("testwasm")
-  .description("build/kernel-test.wasm, the kernel for the unit tests")
+  .description("build/kernel-test.wasm and build/servers/NAME/test.wasm, kernel and servers for the unit tests")
   .action(() => {
+    for (const server of servers()) buildServerTestWasm(server);
     console.log(`test wasm: ${buildTestWasm()}`);
   });
 

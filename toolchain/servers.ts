@@ -33,6 +33,9 @@ export interface Server {
 const SERVERS = join(ROOT, "servers");
 const OUT = join(BUILD, "servers");
 const PAGE = 65536;
+/** Linear memory in unit tests: up to 3 GiB, below which lies everything that servers map. */
+const TEST_PAGES = 49152;
+const WARNING_NOT_EXPORTABLE = "235"; // classes have no wasm form
 const GCC_FLAGS = [
   "-std=gnu11", "-O2", "-ffreestanding", "-nostdlib", "-nostartfiles", "-static-pie", "-fPIE", "-mgeneral-regs-only", "-fno-strict-aliasing",
   "-fwrapv", "-fno-delete-null-pointer-checks", "-fstack-protector-strong", "-mstack-protector-guard=global", "-fcf-protection=none",
@@ -82,18 +85,40 @@ function buildServer(server: Server): string {
 }
 
 /** The server's module; managed AssemblyScript, collected by the runtime's loop. */
-export function serverWasm(server: Server, wasm: string, wat: string): void {
-  const pages = String((server.manifest.memoryMiB << 20) / PAGE);
+function serverWasm(server: Server, wasm: string, wat: string): void {
+  const pages = memoryPages(server);
+  compile(`asc-${server.manifest.name}`, [
+    join(server.folder, "main.ts"), "--initialMemory", pages, "--maximumMemory", pages, "--noExportMemory", "--disableWarning", "201",
+    "--outFile", wasm, "--textFile", wat,
+  ], [wasm, wat]);
+}
+
+/**
+ * The server for unit tests (tests/unit/support/server.ts), build/servers/NAME/test.wasm: the same code with every file an entry, so that
+ * each exported function can be called, and with memory that the test can make room in where the server maps things.
+ */
+export function buildServerTestWasm(server: Server): void {
+  const { name } = server.manifest;
+  const wasm = join(OUT, name, "test.wasm");
+  const entries = filesUnder(join(ROOT, server.folder), ".ts").map((path) => relative(ROOT, path));
+  compile(`asc-test-${name}`, [
+    ...entries, "--initialMemory", memoryPages(server), "--maximumMemory", String(TEST_PAGES),
+    "--disableWarning", "201", "--disableWarning", WARNING_NOT_EXPORTABLE, "--outFile", wasm,
+  ], [wasm]);
+}
+
+function memoryPages(server: Server): string { return String((server.manifest.memoryMiB << 20) / PAGE); }
+
+function compile(step: string, own: readonly string[], outputs: readonly string[]): void {
   const args = [
-    join(ROOT, "node_modules/assemblyscript/bin/asc.js"), join(server.folder, "main.ts"), "--optimizeLevel", "2", "--runtime", "minimal",
-    "--enable", "threads", "--memoryBase", String(PAGE), "--initialMemory", pages, "--maximumMemory", pages, "--noExportMemory",
-    "--exportStart", "_initialize", "--use", "abort=", "--debug", "--disableWarning", "201", "--outFile", wasm, "--textFile", wat,
+    join(ROOT, "node_modules/assemblyscript/bin/asc.js"), ...own, "--optimizeLevel", "2", "--runtime", "minimal", "--enable", "threads",
+    "--memoryBase", String(PAGE), "--exportStart", "_initialize", "--use", "abort=", "--debug",
   ];
   cachedStep({
-    name: `asc-${server.manifest.name}`,
+    name: step,
     inputs: [...filesUnder(SERVERS, ".ts"), ...filesUnder(join(ROOT, "kernel/abi"), ".ts")],
     parameters: args.slice(1).map((arg) => arg.replace(ROOT, "")),
-    outputs: [wasm, wat],
+    outputs,
     action: () => void runNode(args),
   });
 }
