@@ -1,9 +1,9 @@
 /**
  * Taking mappings away: clears entries, and frees frames and empty tables only when no CPU can reach them any more.
  *
- * When only this CPU can hold translations, frames go back at once and one local flush follows. Otherwise they wait
- * in this CPU's gather buffer until the shootdown has been answered. The kernel is not preempted and nothing
- * sleeps between gatherBegin and gatherEnd, so one buffer for each CPU is enough.
+ * Frames wait in this CPU's gather buffer until every CPU that could reach them has been flushed: even when no other one has the
+ * tables loaded, a thread of the same program may start on one in the middle of it. The kernel is not preempted and nothing sleeps
+ * between gatherBegin and gatherEnd, so one buffer for each CPU is enough.
  *
  * Invariants  G1  an entry in the buffer is pfn << 1, plus 1 for a table page.
  * Locking     AddressSpace.lock of the space being changed.
@@ -21,7 +21,7 @@ const GATHER_MAX: u32 = 250;
 @final @unmanaged
 class Gather {
   mm: u32;
-  isLocal: u32;
+  isLocal: u32;  // no other CPU had the tables loaded at the beginning: entries are cleared by plain stores
   count: u32;
   hasWork: u32;  // something was cleared: TLBs must be flushed
   anon: u32;     // pages taken out of rssAnon
@@ -65,16 +65,6 @@ function gatherAdd(gather: Gather, entry: u32): void {
   gather.count++;
 }
 
-function gatherFrame(gather: Gather, pfn: u32): void {
-  if (gather.isLocal) framePut(pfn);
-  else gatherAdd(gather, pfn << 1);
-}
-
-function gatherTable(gather: Gather, pfn: u32): void {
-  if (gather.isLocal) tableFree(pfn);
-  else gatherAdd(gather, (pfn << 1) | 1);
-}
-
 /** Flushes [start, end) where something was cleared, and frees what was taken out. */
 export function gatherEnd(mm: AddressSpace, start: u64, end: u64): void {
   const gather = gatherOf();
@@ -103,7 +93,7 @@ function ptZap(gather: Gather, table: u64, va: u64, end: u64): void {
     if (!(entry & Pte.SPECIAL)) {
       if (entry & Pte.ANON) gather.anon++;
       else gather.file++;
-      gatherFrame(gather, paToPfn(entry & PTE_ADDRESS));
+      gatherAdd(gather, paToPfn(entry & PTE_ADDRESS) << 1);
     }
     frame.link--;
     if (!frame.link) return;
@@ -116,7 +106,7 @@ function tableDrop(gather: Gather, slot: u64, table: u64): void {
   physStore64(slot, 0);
   tableCountAdd(slot, -1);
   gather.hasWork = 1;
-  gatherTable(gather, paToPfn(table));
+  gatherAdd(gather, (paToPfn(table) << 1) | 1);
 }
 
 function pdZap(gather: Gather, table: u64, start: u64, end: u64): void {
