@@ -80,7 +80,7 @@ function machineInit(magic: u32, infoPa: u64): void {
   if (problem) bootStop(problem);
   cpuFeaturesDetect();
   cpuFeaturesApply();
-  cpuFeaturesEnable(false);
+  cpuFeaturesEnable();
   fpuDetect();
   if (!acpiInit(BOOT_INFO.rsdpPa)) logInfo("acpi", "no tables: one processor, no power off");
 }

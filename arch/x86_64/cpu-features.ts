@@ -149,8 +149,11 @@ function detectExtended(f: CpuFeatures): void {
   }
 }
 
-/** Switches on what was detected, on this CPU. PCID is left to the memory manager (`usePcid`). */
-export function cpuFeaturesEnable(usePcid: bool): void {
+/** True when CR4.PCIDE is set on every CPU. */
+export function cpuHasPcid(): bool { return CPU_FEATURES.hasPcid != 0; }
+
+/** Switches on what was detected, on this CPU. CR3 names PCID 0 (SDM vol. 3A, 4.10.1). */
+export function cpuFeaturesEnable(): void {
   const f = CPU_FEATURES;
   writeCr0((readCr0() | CR0_MP | CR0_NE | CR0_WP) & ~(CR0_EM | CR0_TS));
   let cr4 = readCr4() | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
@@ -159,7 +162,7 @@ export function cpuFeaturesEnable(usePcid: bool): void {
   if (f.hasXsave) cr4 |= CR4_OSXSAVE;
   if (f.hasSmep) cr4 |= CR4_SMEP;
   if (f.hasSmap) cr4 |= CR4_SMAP;
-  if (usePcid && f.hasPcid) cr4 |= CR4_PCIDE;
+  if (f.hasPcid) cr4 |= CR4_PCIDE;
   writeCr4(cr4);
   wrmsr(IA32_EFER, rdmsr(IA32_EFER) | EFER_SCE | (f.hasNx ? EFER_NXE : 0));
 }

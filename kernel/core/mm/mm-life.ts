@@ -11,6 +11,7 @@ import { PAGE_MASK, USER_TOP } from "./layout";
 import { mmLockInit } from "./mm-lock";
 import { AddressSpace, vmaOf } from "./mm-struct";
 import { rootAlloc, rootFree } from "./page-table";
+import { pcidContextAssign } from "./pcid";
 import { kfree } from "./slab";
 import { SlabCache, slabAlloc, slabFree, slabInit } from "./slab-cache";
 import { tlbLeaveMm } from "./tlb";
@@ -42,6 +43,7 @@ export function mmCreate(): AddressSpace | null {
     return null;
   }
   mm.refs = 1;
+  pcidContextAssign(mm);
   mm.mmapBase = (USER_TOP >> 1) & ~PAGE_MASK;
   mmLockInit(mm);
   spinLock(MM_LIST_LOCK);

@@ -49,6 +49,8 @@ export class AddressSpace {
   vdsoBase: u64;
   dead: u32;          // Vma: taken out of the tree, freed by mmUnlock
   pad: u32;
+  context: u64;       // P2 of pcid.ts
+  flushes: u64;       // atomic: changes of entries that TLBs had to be told of (pcid.ts)
 }
 
 export const enum MmFlag {

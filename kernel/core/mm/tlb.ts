@@ -5,6 +5,9 @@
  * them an interrupt and waits. A CPU answers from the interrupt (user mode, idle), or while it spins for a lock
  * (tlbPoll is the spin hook); a CPU that is just leaving an address space has no bit in cpuMask and is not asked.
  *
+ * Where the processor has PCIDs a CPU that is not asked may still know old entries of a space it left: pcid.ts sees to it that it
+ * forgets them before it runs there again.
+ *
  * Invariants  D1  REQUEST.waitingFor has bit n set while CPU n has not answered the request.
  *             D2  page-table entries are changed before cpuMask is read, and a CPU sets its bit in cpuMask before it
  *                 loads the page tables: whoever is not asked cannot have seen the old entry.
@@ -17,6 +20,7 @@ import { Cpu, cpuAt, currentTask, thisCpu } from "../sched/cpu";
 import { kernelRoot } from "./kernel-map";
 import { PAGE_SIZE } from "./layout";
 import { AddressSpace, mmOf, mmPtr } from "./mm-struct";
+import { pcidEnter, pcidFlushBegin, pcidForget, pcidIsUsed, pcidStep } from "./pcid";
 
 /** A range of more pages is flushed by reloading CR3. */
 const FLUSH_ALL_PAGES: u64 = 32;
@@ -34,6 +38,7 @@ class Request {
   kind: u32;
   start: u64;
   end: u64;
+  number: u64;     // of the flush (pcid.ts)
   waitingFor: u64; // D1, atomic
 }
 const SHOOTDOWN_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
@@ -66,8 +71,15 @@ export function tlbCpuOnline(id: u32): void {
   atomic.or<u64>(ONLINE, <u64>1 << id);
 }
 
-function flushLocal(mm: AddressSpace, start: u64, end: u64): void {
-  if ((end - start) >> 12 > FLUSH_ALL_PAGES) {
+/** This CPU, which runs in `mm`, does flush `number` of it. */
+function flushLocal(mm: AddressSpace, start: u64, end: u64, number: u64): void {
+  const isLong = (end - start) >> 12 > FLUSH_ALL_PAGES;
+  if (pcidIsUsed()) {
+    if (isLong || !pcidStep(thisCpu().id, number)) {
+      writeCr3(pcidForget(thisCpu().id, mm));
+      return;
+    }
+  } else if (isLong) {
     writeCr3(mm.rootPa);
     return;
   }
@@ -99,18 +111,19 @@ export function tlbPoll(): void {
     flushGlobalLocal();
   } else if (cpu.currentMm == REQUEST.mm) {
     if (kind == Kind.LEAVE || currentTask().mm != REQUEST.mm) leaveLazy(cpu, mmOf(REQUEST.mm));
-    else flushLocal(mmOf(REQUEST.mm), REQUEST.start, REQUEST.end);
+    else flushLocal(mmOf(REQUEST.mm), REQUEST.start, REQUEST.end, REQUEST.number);
   }
   atomic.and<u64>(changetype<usize>(REQUEST) + offsetof<Request>("waitingFor"), ~(<u64>1 << cpu.id));
 }
 
 /** Asks the CPUs of `mask` (not this one) and waits until all have answered. */
-function shoot(mask: u64, kind: u32, mm: u32, start: u64, end: u64): void {
+function shoot(mask: u64, kind: u32, mm: u32, start: u64, end: u64, number: u64): void {
   spinLock(SHOOTDOWN_LOCK);
   REQUEST.mm = mm;
   REQUEST.kind = kind;
   REQUEST.start = start;
   REQUEST.end = end;
+  REQUEST.number = number;
   const waitingFor = changetype<usize>(REQUEST) + offsetof<Request>("waitingFor");
   atomic.store<u64>(waitingFor, mask);
   for (let left = mask; left; left &= left - 1) {
@@ -128,16 +141,17 @@ function othersOf(mm: AddressSpace): u64 {
   return mask & ~(<u64>1 << thisCpu().id);
 }
 
-/** True when no other CPU can hold translations of `mm`: freed frames need not wait for a flush. */
+/** True when no other CPU has the tables of `mm` loaded now; one may come at any time. */
 export function tlbIsLocal(mm: AddressSpace): bool {
   return othersOf(mm) == 0;
 }
 
 /** Makes every CPU forget the user pages [start, end) of `mm`. */
 export function tlbFlushRange(mm: AddressSpace, start: u64, end: u64): void {
-  if (thisCpu().currentMm == mmPtr(mm)) flushLocal(mm, start, end);
+  const number = pcidIsUsed() ? pcidFlushBegin(mm) : 0;
+  if (thisCpu().currentMm == mmPtr(mm)) flushLocal(mm, start, end, number);
   const others = othersOf(mm);
-  if (others) shoot(others, Kind.RANGE, mmPtr(mm), start, end);
+  if (others) shoot(others, Kind.RANGE, mmPtr(mm), start, end, number);
 }
 
 export function tlbFlushPage(mm: AddressSpace, va: u64): void {
@@ -157,7 +171,7 @@ export function tlbFlushMm(mm: AddressSpace): void {
 export function tlbLeaveMm(mm: AddressSpace): void {
   leaveLazy(thisCpu(), mm);
   const others = othersOf(mm);
-  if (others) shoot(others, Kind.LEAVE, mmPtr(mm), 0, 0);
+  if (others) shoot(others, Kind.LEAVE, mmPtr(mm), 0, 0, 0);
 }
 
 /** Makes every CPU forget everything, the kernel's own pages too. */
@@ -165,7 +179,7 @@ export function tlbFlushKernel(): void {
   flushGlobalLocal();
   mfence();
   const others = atomic.load<u64>(ONLINE) & ~(<u64>1 << thisCpu().id);
-  if (others) shoot(others, Kind.KERNEL, 0, 0, 0);
+  if (others) shoot(others, Kind.KERNEL, 0, 0, 0, 0);
 }
 
 /**
@@ -180,6 +194,6 @@ export function mmSwitch(mm: AddressSpace | null): void {
   const bit = <u64>1 << cpu.id;
   atomic.or<u64>(changetype<usize>(mm) + offsetof<AddressSpace>("cpuMask"), bit);
   cpu.currentMm = mmPtr(mm);
-  writeCr3(mm.rootPa);
+  writeCr3(pcidIsUsed() ? pcidEnter(cpu.id, mm) : mm.rootPa);
   if (before) atomic.and<u64>(<usize>before + offsetof<AddressSpace>("cpuMask"), ~bit);
 }

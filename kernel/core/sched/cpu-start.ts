@@ -95,7 +95,7 @@ function cpuStart(target: u32, id: u32): bool {
 export function cpuEnter(id: u32): void {
   cpuRecordInit(id);
   cpuTablesInit(id, <usize>cpuAt(id).scratch1);
-  cpuFeaturesEnable(false);
+  cpuFeaturesEnable();
   cpuDevicesInit(id);
   timerInitCpu(CPU_FEATURES.hasTscDeadline != 0);
   tlbCpuOnline(id);
