@@ -10,6 +10,8 @@
  * After a restart the successor gets a fresh ring with another generation, and every request not completed is in it again, in the
  * order of first submission, with REPLAY set.
  *
+ * A disk has one ring for each queue; tags are a queue's own. DISCARD and WRITE_ZEROES have sectors and no segments.
+ *
  * Doorbells: the kernel signals BLOCK_DOORBELL on the driver's notification when it puts requests; the driver calls
  * service_call(port, BlockDriverOp.COMPLETE, queue) when it put completions.
  * Units: sector = 512 bytes.
@@ -18,13 +20,20 @@ export const BLOCK_MAGIC: u32 = 0x6b636c62;
 export const BLOCK_ENTRIES: u32 = 128;
 export const BLOCK_SEGMENTS: u32 = 62;
 export const BLOCK_DOORBELL: u64 = 1 << 0; // bit of the notification given at ATTACH, shifted left by the queue's number
+/** Most queues of a disk; their doorbells are the lowest bits of the notification. */
+export const BLOCK_QUEUES: u32 = 8;
+/** A driver takes requests of so many sectors and segments at least. */
+export const BLOCK_SECTORS: u32 = 256;
 
 export const enum BlockOp { READ = 0, WRITE = 1, FLUSH = 2, DISCARD = 3, WRITE_ZEROES = 4 }
 export const enum BlockFlag { FUA = 1, REPLAY = 2 }
 
 /** Operations of a BLOCK_DRIVER port. */
 export const enum BlockDriverOp {
-  /** a0 = va of a BlockGeometry, a1 = notification handle, a2 = PCI handle. Registers (or takes over) the disk named there. */
+  /**
+   * a0 = va of a BlockGeometry, a1 = notification handle, a2 = PCI handle. Registers (or takes over) the disk named there.
+   * How many of its queues the kernel uses: as many as there are CPUs.
+   */
   ATTACH = 1,
   /** a0 = queue. The handle of that queue's ring (MEMORY); the driver maps it. */
   RING = 2,
@@ -38,11 +47,13 @@ export const enum BlockDriverOp {
 export class BlockGeometry {
   sectors: u64;
   sectorBytes: u32;  // logical: 512 or 4096
-  queues: u32;
+  queues: u32;       // the driver can serve at once
   maxSectors: u32;   // of one request
   maxSegments: u32;
   flags: u32;        // BlockFeature
   index: u32;        // 0 = vda, 1 = vdb... : the driver's instance, the same after a restart
+  maxDiscard: u32;   // sectors of one DISCARD, of one WRITE_ZEROES; 0: any
+  maxZeroes: u32;
 }
 export const enum BlockFeature { READ_ONLY = 1, FLUSH = 2, FUA = 4, DISCARD = 8, WRITE_ZEROES = 16 }
 

@@ -4,20 +4,27 @@
  * A driver comes (diskAttach), takes requests from the ring and completes them (diskComplete), and dies (diskDetach). Requests belong to
  * the kernel: what a dead driver had taken is issued to its successor again, oldest first. Programs wait meanwhile and see no error.
  *
+ * A disk has as many queues as its device and driver can serve and the machine has CPUs; each has a ring and an interrupt of its own, and
+ * takes the requests of its CPUs.
+ *
  * Invariants  D1  `requests` holds every request that is not DONE, in the order of submission.
- *             D2  a request is ISSUED exactly when TAGS of its disk names it at request.tag, and only while a ring is there.
+ *             D2  a request is ISSUED exactly when its queue names it at request.tag, and only while the queue has a ring.
  *             D3  what a driver writes (counters, ids, statuses) is checked before use; nonsense costs the driver its port.
- * Locking     Disk.lock (Rank.BLOCK) guards all of it; notifications and wait queues are taken below it.
+ * Locking     Disk.lock (Rank.BLOCK) guards all of it, queues included; notifications and wait queues are taken below it. One lock for
+ *             all queues: it is held for some hundred instructions a request, and a driver is one thread that costs a hundred times
+ *             that; the order of D1 across queues comes for nothing.
  * Units       sector: 512 bytes.
  */
 import { physLoad32, physLoad64, physStore32, physStore64 } from "../../../arch/current";
 import {
-  BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_MAGIC, BlockCompletion, BlockFeature, BlockFlag, BlockOp, BlockRequest, BlockRing, BlockSegment,
+  BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_MAGIC, BLOCK_QUEUES, BlockCompletion, BlockFeature, BlockFlag, BlockGeometry, BlockOp, BlockRequest, BlockRing, BlockSegment,
 } from "../../abi/block-ring";
 import { Errno } from "../../abi/errno";
-import { MemoryObject, memoryObjectAt, memoryObjectCreate, memoryObjectHead, memoryObjectPa } from "../../core/cap/memory-object";
-import { objectAt, objectPut } from "../../core/cap/object";
+import { MemoryObject, memoryObjectAt, memoryObjectCreate, memoryObjectPa } from "../../core/cap/memory-object";
+import { objectAt, objectGet, objectPut } from "../../core/cap/object";
 import { notificationAt, notificationSignal } from "../../core/ipc/notification";
+import { thisCpu } from "../../core/sched/cpu";
+import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { waitSleepKillable, waitSleepUninterruptible, wakeUpAll } from "../../core/sync/wait-queue";
 import { ListNode, listAppend, listInit, listNodeAt, listRemove, listSame } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
@@ -32,28 +39,38 @@ export class Disk {
   requests: u64;     // a ListNode held by value (D1)
   sectors: u64;
   features: u32;     // BlockFeature
-  maxSectors: u32;   // of one request
   index: u32;        // 0: vda
   isPresent: u32;    // a driver attached at least once
-  ring: u32;         // MemoryObject, one reference; 0: no driver
+  queues: u32;       // with rings; 0: no driver
   doorbell: u32;     // Notification of the driver, one reference
   isStarted: u32;    // the driver takes requests
-  generation: u32;   // of the ring
-  submitHead: u32;   // our counters: the ring's copies are only told to the driver
-  completeTail: u32;
-  inFlight: u32;
+  generation: u32;   // of the rings
+  waiting: u32;      // requests on the list that are WAITING
   deaths: u32;       // drivers lost
+  maxDiscard: u32;   // sectors of one DISCARD, of one WRITE_ZEROES; 0: any
+  maxZeroes: u32;
   reads: u64;        // requests done, sectors moved: /proc/diskstats
   readSectors: u64;
   writes: u64;
   writeSectors: u64;
 }
 
+/** One ring to the driver. The counters are ours: the ring's copies are only told to the driver. */
+@final @unmanaged
+class Queue {
+  ring: u32;         // MemoryObject, one reference; 0: none
+  submitHead: u32;
+  completeTail: u32;
+  inFlight: u32;
+}
+
 export const DISKS_MAX: u32 = 8;
 const DISKS: usize = memory.data(8 * 128, 8);
-/** Per disk: the Request of each tag, 0 when the tag is free. */
-const TAGS: usize = memory.data(8 * 128 * 4, 4);
+const QUEUES: usize = memory.data(8 * 8 * 16, 8);
+/** Per queue: the Request of each tag, 0 when the tag is free. */
+const TAGS: usize = memory.data(8 * 8 * 128 * 4, 4);
 if (offsetof<Disk>() > 128) ERROR("DISKS has 128 bytes a disk");
+if (offsetof<Queue>() != 16) ERROR("QUEUES has 16 bytes a queue");
 
 const PAGE: u32 = 4096;
 const REQUEST_BYTES: u32 = 1024;
@@ -68,7 +85,11 @@ export function diskAt(index: u32): Disk | null {
 }
 function lockOf(disk: Disk): SpinLock { return spinLockAt(changetype<usize>(disk)); }
 function listOf(disk: Disk): ListNode { return listNodeAt(changetype<usize>(disk) + offsetof<Disk>("requests")); }
-function tagsOf(disk: Disk): usize { return TAGS + (<usize>disk.index << 9); }
+/** Queue `index` (< BLOCK_QUEUES) of a disk. */
+function queueOf(disk: Disk, index: u32): Queue {
+  return changetype<Queue>(QUEUES + (<usize>(disk.index * BLOCK_QUEUES + index) << 4)); // SAFETY: index is in range
+}
+function tagsOf(disk: Disk, queue: u32): usize { return TAGS + (<usize>(disk.index * BLOCK_QUEUES + queue) << 9); }
 
 export function disksInit(): void {
   for (let i: u32 = 0; i < DISKS_MAX; i++) {
@@ -85,19 +106,18 @@ export function disksInit(): void {
 function ringPa(ring: MemoryObject, offset: u32): u64 { return memoryObjectPa(ring, offset / PAGE) + offset % PAGE; }
 function headerPa(ring: MemoryObject, field: usize): u64 { return ringPa(ring, <u32>field); }
 
-function ringCreate(generation: u32): MemoryObject | null {
+function ringCreate(): MemoryObject | null {
   const ring = memoryObjectCreate(RING_PAGES, false, 0);
   if (!ring) return null;
   physStore32(headerPa(ring, offsetof<BlockRing>("magic")), BLOCK_MAGIC);
   physStore32(headerPa(ring, offsetof<BlockRing>("entries")), BLOCK_ENTRIES);
-  physStore32(headerPa(ring, offsetof<BlockRing>("generation")), generation);
   return ring;
 }
 
-/** Puts one request into the ring under `tag` (D2); no room is needed beyond a free tag. */
-function issueLocked(disk: Disk, ring: MemoryObject, request: Request, tag: u32): void {
-  const entry = REQUESTS_AT + disk.submitHead % BLOCK_ENTRIES * REQUEST_BYTES;
-  const pa = ringPa(ring, entry);
+/** Puts one request into its queue's ring under `tag` (D2); no room is needed beyond a free tag. */
+function issueLocked(disk: Disk, queue: Queue, request: Request, tag: u32): void {
+  const ring = memoryObjectAt(queue.ring);
+  const pa = ringPa(ring, REQUESTS_AT + queue.submitHead % BLOCK_ENTRIES * REQUEST_BYTES);
   physStore64(pa + offsetof<BlockRequest>("id"), <u64>disk.generation << 32 | tag);
   physStore32(pa + offsetof<BlockRequest>("op"), request.op);
   physStore32(pa + offsetof<BlockRequest>("flags"), request.isReplay ? BlockFlag.REPLAY : 0);
@@ -109,62 +129,90 @@ function issueLocked(disk: Disk, ring: MemoryObject, request: Request, tag: u32)
     physStore64(segment, requestPiecePa(request, i));
     physStore32(segment + offsetof<BlockSegment>("bytes"), requestPieceBytes(request, i));
   }
-  wordSet(tagsOf(disk), tag, <u32>changetype<usize>(request));
+  wordSet(tagsOf(disk, request.queue), tag, <u32>changetype<usize>(request));
   request.tag = tag;
   request.state = RequestState.ISSUED;
-  disk.submitHead++;
-  disk.inFlight++;
-  physStore32(headerPa(ring, offsetof<BlockRing>("submitHead")), disk.submitHead);
+  disk.waiting--;
+  queue.submitHead++;
+  queue.inFlight++;
+  physStore32(headerPa(ring, offsetof<BlockRing>("submitHead")), queue.submitHead);
 }
 
-function tagFree(disk: Disk): u32 {
+function tagFree(disk: Disk, queue: u32): u32 {
   let tag: u32 = 0;
-  while (tag < BLOCK_ENTRIES && wordAt(tagsOf(disk), tag) != 0) tag++;
+  while (tag < BLOCK_ENTRIES && wordAt(tagsOf(disk, queue), tag) != 0) tag++;
   return tag;
+}
+
+/** Issues a waiting request if its queue has a free tag; the doorbell's bits then. */
+function tryIssueLocked(disk: Disk, request: Request): u64 {
+  request.queue %= disk.queues; // the driver of before may have had more
+  const queue = queueOf(disk, request.queue);
+  if (queue.inFlight == BLOCK_ENTRIES) return 0;
+  issueLocked(disk, queue, request, tagFree(disk, request.queue));
+  return BLOCK_DOORBELL << request.queue;
 }
 
 /** Issues waiting requests, oldest first, as long as tags are free, and rings the doorbell when there were any. */
 function kickLocked(disk: Disk): void {
-  if (disk.ring == 0 || !disk.isStarted || disk.inFlight == BLOCK_ENTRIES) return;
-  const ring = memoryObjectAt(disk.ring);
-  const before = disk.submitHead;
-  for (let node = listOf(disk).next; !listSame(node, listOf(disk)); node = node.next) {
+  if (disk.queues == 0 || !disk.isStarted) return;
+  let bits: u64 = 0;
+  for (let node = listOf(disk).next; disk.waiting != 0 && !listSame(node, listOf(disk)); node = node.next) {
     const request = requestAt(changetype<usize>(node));
-    if (request.state != <u32>RequestState.WAITING) continue;
-    const tag = tagFree(disk);
-    if (tag == BLOCK_ENTRIES) break;
-    issueLocked(disk, ring, request, tag);
+    if (request.state == <u32>RequestState.WAITING) bits |= tryIssueLocked(disk, request);
   }
-  if (disk.submitHead != before) notificationSignal(notificationAt(disk.doorbell), BLOCK_DOORBELL);
+  if (bits != 0) notificationSignal(notificationAt(disk.doorbell), bits);
 }
 
 // ---- Requests ----
 
-/** Submits a request and waits until it is done, however long that takes: its status. */
-export function diskTransfer(disk: Disk, request: Request): i32 {
-  request.state = RequestState.WAITING;
+/** Hands a request over; diskTransfer and diskTransferKillable wait for it, too. */
+export function diskSubmit(disk: Disk, request: Request): void {
   spinLock(lockOf(disk));
+  submitLocked(disk, request);
+  spinUnlock(lockOf(disk));
+}
+
+function submitLocked(disk: Disk, request: Request): void {
+  const isFirst = disk.waiting == 0;
+  request.state = RequestState.WAITING;
+  request.queue = thisCpu().id % BLOCK_QUEUES;
   listAppend(listOf(disk), requestNode(request));
-  kickLocked(disk);
+  disk.waiting++;
+  if (!isFirst) kickLocked(disk);
+  else if (disk.queues != 0 && disk.isStarted) {
+    const bits = tryIssueLocked(disk, request);
+    if (bits != 0) notificationSignal(notificationAt(disk.doorbell), bits);
+  }
+}
+
+/** Waits until a submitted request is done, however long that takes: its status. */
+export function diskWait(disk: Disk, request: Request): i32 {
+  spinLock(lockOf(disk));
   while (request.state != <u32>RequestState.DONE) waitSleepUninterruptible(requestWait(request), lockOf(disk));
   spinUnlock(lockOf(disk));
   return request.status;
 }
 
+/** Submits a request and waits until it is done: its status. */
+export function diskTransfer(disk: Disk, request: Request): i32 {
+  diskSubmit(disk, request);
+  return diskWait(disk, request);
+}
+
 /** The same for a caller that may be killed: -EINTR then, and the request is gone for it (R2). */
 export function diskTransferKillable(disk: Disk, request: Request): i32 {
-  request.state = RequestState.WAITING;
   spinLock(lockOf(disk));
-  listAppend(listOf(disk), requestNode(request));
-  kickLocked(disk);
+  submitLocked(disk, request);
   let interrupted: i32 = 0;
   while (request.state != <u32>RequestState.DONE && interrupted == 0) {
     interrupted = waitSleepKillable(requestWait(request), lockOf(disk), 0);
   }
   const isDone = request.state == <u32>RequestState.DONE;
   if (!isDone) request.isAbandoned = 1; // R2
+  const result = isDone ? request.status : interrupted;
   spinUnlock(lockOf(disk));
-  return isDone ? request.status : interrupted;
+  return result;
 }
 
 /** Everything written before is on the medium. */
@@ -179,6 +227,7 @@ export function diskFlush(disk: Disk): i32 {
 
 function finishLocked(disk: Disk, request: Request, status: i32): void {
   listRemove(requestNode(request));
+  if (request.state == <u32>RequestState.WAITING) disk.waiting--;
   request.state = RequestState.DONE;
   request.status = status;
   if (request.op == 0) {
@@ -194,33 +243,59 @@ function finishLocked(disk: Disk, request: Request, status: i32): void {
 
 // ---- Drivers ----
 
-/** Takes a driver: its notification (reference taken over). The ring it is to use, one reference more; EBUSY, ENOMEM as pointer. */
-export function diskAttach(disk: Disk, sectors: u64, features: u32, maxSectors: u32, doorbell: u32): usize {
-  const ring = ringCreate(disk.generation + 1);
-  if (!ring) return <usize>-Errno.NOMEM;
+/** Takes a driver for a disk of this geometry, and its notification (reference taken over): the number of queues, or EBUSY, ENOMEM. */
+export function diskAttach(disk: Disk, geometry: BlockGeometry, queues: u32, doorbell: u32): i32 {
+  const rings = scratchPush(BLOCK_QUEUES << 2);
+  let made: u32 = 0;
+  for (let ring = ringCreate(); ring; ring = made < queues ? ringCreate() : null) wordSet(rings, made++, <u32>changetype<usize>(ring));
+  let result: i32 = made == queues ? <i32>queues : -Errno.NOMEM;
+  if (result > 0 && !attach(disk, geometry, rings, queues, doorbell)) result = -Errno.BUSY;
+  for (let i: u32 = 0; i < made && result < 0; i++) objectPut(objectAt(wordAt(rings, i)));
+  scratchPop(BLOCK_QUEUES << 2);
+  return result;
+}
+
+/** False when the disk has a driver. */
+function attach(disk: Disk, geometry: BlockGeometry, rings: usize, queues: u32, doorbell: u32): bool {
   spinLock(lockOf(disk));
-  const isFree = disk.ring == 0;
+  const isFree = disk.queues == 0;
   if (isFree) {
-    disk.ring = <u32>changetype<usize>(ring);
     disk.doorbell = doorbell;
     disk.generation++;
-    disk.submitHead = 0;
-    disk.completeTail = 0;
-    disk.sectors = sectors;
-    disk.features = features;
-    disk.maxSectors = maxSectors;
+    disk.queues = queues;
+    disk.sectors = geometry.sectors;
+    disk.features = geometry.flags;
+    disk.maxDiscard = geometry.maxDiscard;
+    disk.maxZeroes = geometry.maxZeroes;
     disk.isPresent = 1;
+    for (let i: u32 = 0; i < queues; i++) ringSet(queueOf(disk, i), memoryObjectAt(wordAt(rings, i)), disk.generation);
   }
   spinUnlock(lockOf(disk));
-  if (isFree) return changetype<usize>(ring);
-  objectPut(memoryObjectHead(ring));
-  return <usize>-Errno.BUSY;
+  return isFree;
+}
+
+function ringSet(queue: Queue, ring: MemoryObject, generation: u32): void {
+  physStore32(headerPa(ring, offsetof<BlockRing>("generation")), generation);
+  queue.ring = <u32>changetype<usize>(ring);
+  queue.submitHead = 0;
+  queue.completeTail = 0;
+  queue.inFlight = 0;
+}
+
+/** The ring of queue `index` for the driver of `generation`, one reference more; EINVAL, ESTALE as pointer. */
+export function diskRing(disk: Disk, generation: u32, index: u32): usize {
+  spinLock(lockOf(disk));
+  const isCurrent = disk.queues != 0 && disk.generation == generation;
+  const ring: usize = isCurrent && index < disk.queues ? queueOf(disk, index).ring : 0;
+  if (ring != 0) objectGet(objectAt(ring));
+  spinUnlock(lockOf(disk));
+  return ring != 0 ? ring : <usize>(isCurrent ? -Errno.INVAL : -Errno.STALE);
 }
 
 /** The driver of `generation` is ready. */
 export function diskStart(disk: Disk, generation: u32): i32 {
   spinLock(lockOf(disk));
-  const isCurrent = disk.ring != 0 && disk.generation == generation;
+  const isCurrent = disk.queues != 0 && disk.generation == generation;
   if (isCurrent) {
     disk.isStarted = 1;
     kickLocked(disk);
@@ -231,57 +306,70 @@ export function diskStart(disk: Disk, generation: u32): i32 {
 
 /** The driver of `generation` is gone: everything it had taken waits for the next one (D2). */
 export function diskDetach(disk: Disk, generation: u32): void {
+  const rings = scratchPush(BLOCK_QUEUES << 2);
   spinLock(lockOf(disk));
-  const isCurrent = disk.ring != 0 && disk.generation == generation;
-  const ring = isCurrent ? disk.ring : 0;
-  const doorbell = isCurrent ? disk.doorbell : 0;
-  if (isCurrent) {
-    for (let tag: u32 = 0; tag < BLOCK_ENTRIES; tag++) tagReturnLocked(disk, tag);
-    disk.ring = 0;
+  const queues = disk.generation == generation ? disk.queues : 0;
+  const doorbell = disk.doorbell;
+  for (let i: u32 = 0; i < queues; i++) wordSet(rings, i, queueLeaveLocked(disk, i));
+  if (queues != 0) {
+    disk.queues = 0;
     disk.doorbell = 0;
     disk.isStarted = 0;
-    disk.inFlight = 0;
     disk.deaths++;
   }
   spinUnlock(lockOf(disk));
-  if (ring != 0) objectPut(objectAt(ring));
-  if (doorbell != 0) objectPut(objectAt(doorbell));
+  for (let i: u32 = 0; i < queues; i++) objectPut(objectAt(wordAt(rings, i)));
+  if (queues != 0) objectPut(objectAt(doorbell));
+  scratchPop(BLOCK_QUEUES << 2);
 }
 
-function tagReturnLocked(disk: Disk, tag: u32): void {
-  const address = wordAt(tagsOf(disk), tag);
+/** The queue's ring, which it has no more. */
+function queueLeaveLocked(disk: Disk, index: u32): u32 {
+  const queue = queueOf(disk, index);
+  const ring = queue.ring;
+  for (let tag: u32 = 0; tag < BLOCK_ENTRIES; tag++) tagReturnLocked(disk, index, tag);
+  queue.ring = 0;
+  queue.inFlight = 0;
+  return ring;
+}
+
+function tagReturnLocked(disk: Disk, queue: u32, tag: u32): void {
+  const address = wordAt(tagsOf(disk, queue), tag);
   if (address == 0) return;
   requestAt(address).state = RequestState.WAITING;
   requestAt(address).isReplay = 1;
-  wordSet(tagsOf(disk), tag, 0);
+  disk.waiting++;
+  wordSet(tagsOf(disk, queue), tag, 0);
 }
 
-/** Takes the completions that stand in the ring: how many, -ESTALE for a driver of before, -EPROTO for nonsense (D3). */
-export function diskComplete(disk: Disk, generation: u32): i32 {
+/** Takes the completions in the ring of queue `index`: how many, -ESTALE for a driver of before, -EPROTO for nonsense (D3). */
+export function diskComplete(disk: Disk, generation: u32, index: u32): i32 {
   spinLock(lockOf(disk));
-  const result = disk.ring != 0 && disk.generation == generation ? completeLocked(disk) : -Errno.STALE;
+  let result: i32 = disk.queues != 0 && disk.generation == generation ? 0 : -Errno.STALE;
+  if (result == 0) result = index < disk.queues ? completeLocked(disk, index) : -Errno.INVAL;
   if (result > 0) kickLocked(disk);
   spinUnlock(lockOf(disk));
   return result;
 }
 
-function completeLocked(disk: Disk): i32 {
-  const ring = memoryObjectAt(disk.ring);
+function completeLocked(disk: Disk, index: u32): i32 {
+  const queue = queueOf(disk, index);
+  const ring = memoryObjectAt(queue.ring);
   const head = physLoad32(headerPa(ring, offsetof<BlockRing>("completeHead")));
-  const count = head - disk.completeTail;
+  const count = head - queue.completeTail;
   if (count > BLOCK_ENTRIES) return -Errno.PROTO;
   for (let i: u32 = 0; i < count; i++) {
-    const pa = ringPa(ring, COMPLETIONS_AT + disk.completeTail % BLOCK_ENTRIES * <u32>offsetof<BlockCompletion>());
+    const pa = ringPa(ring, COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * <u32>offsetof<BlockCompletion>());
     const id = physLoad64(pa);
     const status = <i32>physLoad32(pa + offsetof<BlockCompletion>("status"));
     const tag = <u32>id;
-    if (<u32>(id >> 32) != disk.generation || tag >= BLOCK_ENTRIES || wordAt(tagsOf(disk), tag) == 0) return -Errno.PROTO;
-    const request = requestAt(wordAt(tagsOf(disk), tag));
-    wordSet(tagsOf(disk), tag, 0);
-    disk.inFlight--;
-    disk.completeTail++;
+    if (<u32>(id >> 32) != disk.generation || tag >= BLOCK_ENTRIES || wordAt(tagsOf(disk, index), tag) == 0) return -Errno.PROTO;
+    const request = requestAt(wordAt(tagsOf(disk, index), tag));
+    wordSet(tagsOf(disk, index), tag, 0);
+    queue.inFlight--;
+    queue.completeTail++;
     finishLocked(disk, request, status == 0 || status == -Errno.OPNOTSUPP ? status : -Errno.IO);
   }
-  physStore32(headerPa(ring, offsetof<BlockRing>("completeTail")), disk.completeTail);
+  physStore32(headerPa(ring, offsetof<BlockRing>("completeTail")), queue.completeTail);
   return <i32>count;
 }

@@ -1,23 +1,24 @@
 /** The BLOCK_DRIVER service: how a driver server offers a disk. Operations: kernel/abi/block-ring.ts. */
 import { userCopyIn } from "../../../arch/current";
-import { BlockDriverOp, BlockGeometry } from "../../abi/block-ring";
+import { BlockDriverOp, BlockGeometry, BLOCK_QUEUES, BLOCK_SECTORS } from "../../abi/block-ring";
 import { CapKind, CapRight, ServiceId } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { objectAt, objectGet, objectPut } from "../../core/cap/object";
+import { objectAt, objectPut } from "../../core/cap/object";
 import { ServiceOps, ServicePort, serviceRegister } from "../../core/cap/service-port";
 import { userRangeOk } from "../../core/mm/layout";
 import { currentTask } from "../../core/sched/cpu";
+import { cpuOnlineCount } from "../../core/sched/placement";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { Task } from "../../core/sched/task";
 import { LogLevel, logBegin, logCString, logEnd, logKeyDec, logStr } from "../../lib/log";
 import { handleGive, handleLookup } from "../native/process-space";
 import { isErrPtr } from "../vfs/types";
 import { blockDeviceAppear } from "./block-file";
-import { diskAt, diskAttach, diskComplete, diskDetach, diskStart } from "./disk";
+import { diskAt, diskAttach, diskComplete, diskDetach, diskRing, diskStart } from "./disk";
+import { REQUEST_PIECES } from "./request";
 
 const PORT_OPS = changetype<ServiceOps>(memory.data(offsetof<ServiceOps>()));
 const SECTOR: u32 = 512;
-const SECTORS_LOWEST: u32 = 8;
 const COMM_BYTES: u32 = 16;
 
 /**
@@ -46,9 +47,10 @@ function driverCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u
   const disk = port.data != 0 ? diskAt(port.data - 1) : null;
   if (!disk) return -Errno.NODEV;
   switch (op) {
+    case BlockDriverOp.RING: return ringGive(diskRing(disk, port.data1, <u32>a0));
     case BlockDriverOp.START: return diskStart(disk, port.data1);
     case BlockDriverOp.COMPLETE: {
-      const result = diskComplete(disk, port.data1);
+      const result = diskComplete(disk, port.data1, <u32>a0);
       if (result == -Errno.PROTO) driverDistrust(port);
       return result;
     }
@@ -66,7 +68,12 @@ function driverDistrust(port: ServicePort): void {
   port.data = 0;
 }
 
-/** ATTACH: the ring's MEMORY handle. */
+/** A handle for a ring, whose reference it takes over. */
+function ringGive(ring: usize): i64 {
+  return isErrPtr(ring) ? <i32>ring : handleGive(objectAt(ring), CapRight.READ | CapRight.WRITE);
+}
+
+/** ATTACH: the number of queues. */
 function driverAttach(port: ServicePort, geometryVa: u64, notification: u32): i64 {
   if (port.data != 0) return -Errno.BUSY;
   if (!userRangeOk(geometryVa, offsetof<BlockGeometry>())) return -Errno.FAULT;
@@ -85,18 +92,19 @@ function driverAttach(port: ServicePort, geometryVa: u64, notification: u32): i6
 function geometryAttach(port: ServicePort, geometry: BlockGeometry, notification: u32): i64 {
   const disk = diskAt(geometry.index);
   if (!disk || geometry.sectors == 0 || geometry.sectors > 1 << 50) return -Errno.INVAL;
-  if (geometry.sectorBytes != SECTOR || geometry.maxSectors < SECTORS_LOWEST) return -Errno.INVAL;
-  const ring = diskAttach(disk, geometry.sectors, geometry.flags, geometry.maxSectors, notification);
-  if (isErrPtr(ring)) return <i32>ring;
+  if (geometry.sectorBytes != SECTOR || geometry.maxSectors < BLOCK_SECTORS || geometry.maxSegments < REQUEST_PIECES) return -Errno.INVAL;
+  if (geometry.queues == 0) return -Errno.INVAL;
+  const queues = diskAttach(disk, geometry, min<u32>(geometry.queues, min<u32>(cpuOnlineCount(), BLOCK_QUEUES)), notification);
+  if (queues < 0) return queues;
   port.data = disk.index + 1;
   port.data1 = disk.generation;
-  objectGet(objectAt(ring)); // the handle's; the disk keeps its own
   blockDeviceAppear(disk);
   logBegin(LogLevel.INFO, "block");
   logStr("disk attached");
   logKeyDec("disk", disk.index);
   logKeyDec("sectors", disk.sectors);
+  logKeyDec("queues", queues);
   logKeyDec("generation", disk.generation);
   logEnd();
-  return handleGive(objectAt(ring), CapRight.READ | CapRight.WRITE);
+  return queues;
 }

@@ -34,6 +34,7 @@ export class Request {
   sectors: u32;
   state: u32;      // RequestState
   status: i32;     // when DONE: 0 or a negated errno
+  queue: u32;      // of the disk's, chosen by the CPU that submitted it
   tag: u32;        // of the ring entry while ISSUED
   isAbandoned: u32; // R2
   isReplay: u32;   // it was issued to a driver that died

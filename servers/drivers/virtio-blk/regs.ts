@@ -19,11 +19,17 @@ export const NO_VECTOR: u32 = 0xffff;
 /** Feature bits; 5.2.3 and 6. */
 export const F_READ_ONLY: u64 = 1 << 5;
 export const F_FLUSH: u64 = 1 << 9;
+export const F_MULTI_QUEUE: u64 = 1 << 12;
+export const F_DISCARD: u64 = 1 << 13;
+export const F_WRITE_ZEROES: u64 = 1 << 14;
 export const F_INDIRECT: u64 = 1 << 28;
 export const F_VERSION_1: u64 = 1 << 32;
+
+/** struct virtio_blk_config; 5.2.4. */
+export const enum Config { CAPACITY = 0, NUM_QUEUES = 34, MAX_DISCARD_SECTORS = 36, MAX_WRITE_ZEROES_SECTORS = 48 }
 
 /** Descriptor flags; 2.7.5. */
 export const enum Desc { NEXT = 1, WRITE = 2, INDIRECT = 4 }
 /** Request types and results; 5.2.6. */
-export const enum Type { IN = 0, OUT = 1, FLUSH = 4 }
+export const enum Type { IN = 0, OUT = 1, FLUSH = 4, DISCARD = 11, WRITE_ZEROES = 13 }
 export const enum Result { OK = 0, IOERR = 1, UNSUPPORTED = 2 }
