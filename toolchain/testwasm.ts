@@ -2,7 +2,8 @@
  * build/kernel-test.wasm: every file of the kernel as an entry, so that each exported function can be called.
  *
  * Compiled with DEBUG_BUILD and lightly optimised, with function names for readable stack traces. Its memory is
- * exported; in V8 it is flat, so linear addresses that the kernel would map are simply there.
+ * exported; in V8 it is flat, so linear addresses that the kernel would map are simply there. Its function table is exported too: a
+ * test can put functions of its own where the kernel expects one (hookOf in tests/unit/support/kernel.ts).
  */
 import { mkdirSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -29,7 +30,7 @@ export function buildTestWasm(): string {
     entries: kernelSources().map((path) => relative(ROOT, path)).filter((path) => !NOT_ENTRIES.has(path)),
     wasm,
     wat: join(BUILD, "kernel-test.wat"),
-    extra: ["--initialMemory", String(LINEAR_PAGES), "--disableWarning", WARNING_NOT_EXPORTABLE],
+    extra: ["--initialMemory", String(LINEAR_PAGES), "--exportTable", "--disableWarning", WARNING_NOT_EXPORTABLE],
   });
   return wasm;
 }

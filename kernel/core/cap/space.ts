@@ -22,6 +22,8 @@ const CHUNK_SLOTS: u32 = 64;
 const CHUNKS: u32 = 64;
 const INDEX_MASK: u32 = 0xffff;
 const GENERATIONS: u32 = 0x7fff; // a handle is a positive i32
+/** No handle and no error: another thread took the slot that spaceReserve saw free. */
+const SLOT_LOST: i32 = 0;
 
 @final @unmanaged
 export class CapSpace {
@@ -206,12 +208,14 @@ function slotEmptyLocked(slot: CapSlot): u32 {
 
 /** Puts a capability that derives from no other into `space`: its handle, -ENOMEM, or -ESTALE when the space is closed. */
 export function capInsert(space: CapSpace, object: KObject, rights: u32, badge: u64): i32 {
-  if (!spaceReserve(space)) return -Errno.NOMEM;
-  spinLock(CAP_LOCK);
-  const slot = slotAllocLocked(space);
-  const result = slot ? slotFillLocked(slot, object, rights, badge) : space.isClosed ? -Errno.STALE : -Errno.NOMEM;
-  spinUnlock(CAP_LOCK);
-  return result;
+  while (spaceReserve(space)) {
+    spinLock(CAP_LOCK);
+    const slot = slotAllocLocked(space);
+    const result = slot ? slotFillLocked(slot, object, rights, badge) : space.isClosed ? -Errno.STALE : SLOT_LOST;
+    spinUnlock(CAP_LOCK);
+    if (result != SLOT_LOST) return result;
+  }
+  return -Errno.NOMEM;
 }
 
 /**
@@ -219,11 +223,13 @@ export function capInsert(space: CapSpace, object: KObject, rights: u32, badge: 
  * -EBADF, -EACCES for a second badge, -ENOMEM, -ESTALE.
  */
 export function capDerive(from: CapSpace, handle: u32, to: CapSpace, rights: u32, badge: u64): i32 {
-  if (!spaceReserve(to)) return -Errno.NOMEM;
-  spinLock(CAP_LOCK);
-  const result = capDeriveLocked(from, handle, to, rights, badge);
-  spinUnlock(CAP_LOCK);
-  return result;
+  while (spaceReserve(to)) {
+    spinLock(CAP_LOCK);
+    const result = capDeriveLocked(from, handle, to, rights, badge);
+    spinUnlock(CAP_LOCK);
+    if (result != SLOT_LOST) return result;
+  }
+  return -Errno.NOMEM;
 }
 
 function capDeriveLocked(from: CapSpace, handle: u32, to: CapSpace, rights: u32, badge: u64): i32 {
@@ -232,7 +238,7 @@ function capDeriveLocked(from: CapSpace, handle: u32, to: CapSpace, rights: u32,
   if (badge != 0 && source.badge != 0) return -Errno.ACCES;
   if (to.isClosed) return -Errno.STALE;
   const slot = slotAllocLocked(to);
-  if (!slot) return -Errno.NOMEM;
+  if (!slot) return SLOT_LOST;
   const result = slotFillLocked(slot, objectAt(source.object), source.rights & rights, badge != 0 ? badge : source.badge);
   slotLinkLocked(slot, source); // T2
   return result;

@@ -31,6 +31,8 @@ export interface Kernel {
   machine: Machine;
   /** Values of exported constants: static structs are linear addresses. */
   constant(name: string): number;
+  /** Where the kernel's function references point. */
+  table: WebAssembly.Table;
 }
 
 const WASM_PAGE = 65536;
@@ -48,7 +50,8 @@ export async function loadKernel(options: LoadOptions = {}): Promise<Kernel> {
   const missing = (options.linearBytes ?? 0) - memory.buffer.byteLength;
   if (missing > 0) memory.grow(Math.ceil(missing / WASM_PAGE));
   machine.memory = memory;
-  return { exports: functionsOf(instance), memory, machine, constant: (name) => constantOf(instance, name) };
+  const table = instance.exports["table"] as WebAssembly.Table;
+  return { exports: functionsOf(instance), memory, machine, table, constant: (name) => constantOf(instance, name) };
 }
 
 /** Exported functions; a misspelt name throws instead of being undefined. */
@@ -75,4 +78,21 @@ export function putString(kernel: Kernel, ptr: number, text: string): number {
   at.set(bytes);
   at[bytes.length] = 0;
   return bytes.length;
+}
+
+/**
+ * A function of the test's as the kernel's code refers to functions: the address of a word with a table index, which is put at `at`.
+ * `parameters` of them, all 32 bits wide; no result.
+ */
+export function hookOf(kernel: Kernel, at: number, parameters: number, hook: (...args: number[]) => void): number {
+  const I32 = 0x7f;
+  const type = [1, 4 + parameters, 1, 0x60, parameters, ...Array<number>(parameters).fill(I32), 0];
+  const imported = [2, 7, 1, 1, 0x68, 1, 0x66, 0, 0]; // "h" "f", function of type 0
+  const exported = [7, 5, 1, 1, 0x66, 0, 0];
+  const bytes = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...type, ...imported, ...exported]);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { h: { f: hook } });
+  const index = kernel.table.grow(1);
+  kernel.table.set(index, exports["f"] as CallableFunction);
+  new DataView(kernel.memory.buffer).setUint32(at, index, true);
+  return at;
 }

@@ -1,0 +1,178 @@
+/**
+ * What capability spaces must do, in plain TypeScript: the reference of space.test.ts.
+ *
+ * An operation is a generator of steps. It stops before each section that the kernel runs under capLock; what follows a stop is the
+ * effect of that section, then what the kernel does without the lock up to the next one. So the model can be held wherever another CPU may
+ * come between.
+ */
+export const RIGHT = { RECEIVE: 8, ALL: 0x1ff } as const;
+export const KIND = { ENDPOINT: 2, MEMORY: 4, PCI: 8 } as const;
+export const ERRNO = { BADF: -9, NOMEM: -12, ACCES: -13, STALE: -116 } as const;
+const CHUNK_SLOTS = 64;
+const CHUNKS = 64;
+const GENERATIONS = 0x7fff;
+
+export interface ModelObject {
+  readonly address: number;
+  readonly kind: number;
+  slots: number;
+  receivers: number;
+  /** References that calls under way hold. */
+  held: number;
+  isDestroyed: boolean;
+}
+
+export interface ModelSlot {
+  readonly space: ModelSpace;
+  readonly index: number;
+  generation: number;
+  object: ModelObject | null;
+  rights: number;
+  badge: bigint;
+  parent: ModelSlot | null;
+  /** Latest first, as the kernel's ring. */
+  children: ModelSlot[];
+}
+
+export interface ModelSpace {
+  readonly address: number;
+  readonly slots: ModelSlot[];
+  /** Last one is given out next. */
+  readonly free: ModelSlot[];
+  isClosed: boolean;
+}
+
+/** A hook that must be called before the operation that caused it ends. */
+export interface Event {
+  readonly hook: "deaf" | "orphan";
+  readonly object: ModelObject;
+}
+
+/** One operation under way; yields before each section under capLock, returns the result the kernel must give. */
+export type Steps = Generator<void, number, void>;
+
+export function handleOf(slot: ModelSlot): number { return slot.index | (slot.generation << 16); }
+
+export class CapModel {
+  readonly spaces: ModelSpace[] = [];
+  readonly objects: ModelObject[] = [];
+
+  find(space: ModelSpace, handle: number): ModelSlot | null {
+    const slot = space.slots[handle & 0xffff];
+    return slot?.object && slot.generation === handle >>> 16 ? slot : null;
+  }
+
+  used(): number {
+    return this.spaces.reduce((sum, space) => sum + space.slots.filter((slot) => slot.object).length, 0);
+  }
+
+  *insert(space: ModelSpace, object: ModelObject, rights: number, badge: bigint): Steps {
+    while (space.free.length > 0 || (yield* this.grow(space))) {
+      yield;
+      if (space.isClosed) return ERRNO.STALE;
+      const slot = space.free.pop();
+      if (slot) return this.fill(slot, object, rights, badge);
+    }
+    return ERRNO.NOMEM;
+  }
+
+  *derive(from: ModelSpace, handle: number, to: ModelSpace, rights: number, badge: bigint): Steps {
+    while (to.free.length > 0 || (yield* this.grow(to))) {
+      yield;
+      const source = this.find(from, handle);
+      if (!source) return ERRNO.BADF;
+      if (badge !== 0n && source.badge !== 0n) return ERRNO.ACCES;
+      if (to.isClosed) return ERRNO.STALE;
+      const slot = to.free.pop();
+      if (!slot) continue;
+      const result = this.fill(slot, source.object!, source.rights & rights, badge || source.badge);
+      slot.parent = source;
+      source.children.unshift(slot);
+      return result;
+    }
+    return ERRNO.NOMEM;
+  }
+
+  *drop(space: ModelSpace, handle: number, events: Event[]): Steps {
+    yield;
+    const slot = this.find(space, handle);
+    if (!slot) return ERRNO.BADF;
+    this.empty(slot, events);
+    return 0;
+  }
+
+  *revoke(space: ModelSpace, handle: number, events: Event[]): Steps {
+    for (let count = 0; ; count++) {
+      yield;
+      const root = this.find(space, handle);
+      if (!root) return count || ERRNO.BADF;
+      let leaf = root;
+      while (leaf.children.length > 0) leaf = leaf.children[0]!;
+      if (leaf === root) return count;
+      this.empty(leaf, events);
+    }
+  }
+
+  *lookup(space: ModelSpace, handle: number, kind: number, rights: number): Steps {
+    yield;
+    const slot = this.find(space, handle);
+    if (slot?.object!.kind !== kind) return ERRNO.BADF;
+    if ((slot.rights & rights) !== rights) return ERRNO.ACCES;
+    slot.object.held++;
+    return slot.object.address;
+  }
+
+  *close(space: ModelSpace, events: Event[]): Steps {
+    yield;
+    space.isClosed = true;
+    return yield* this.clear(space, events);
+  }
+
+  /** Devices first, then everything. */
+  *clear(space: ModelSpace, events: Event[]): Steps {
+    const slots = space.slots.slice();
+    for (const slot of slots) {
+      yield;
+      if (slot.object?.kind !== KIND.PCI) continue;
+      yield;
+      if (slot.object) this.empty(slot, events);
+    }
+    for (const slot of slots) {
+      yield;
+      if (slot.object) this.empty(slot, events);
+    }
+    return 0;
+  }
+
+  private *grow(space: ModelSpace): Generator<void, boolean, void> {
+    yield;
+    const first = space.slots.length;
+    if (first === CHUNKS * CHUNK_SLOTS) return false;
+    const chunk = Array.from({ length: CHUNK_SLOTS }, (_, i): ModelSlot =>
+      ({ space, index: first + i, generation: 1, object: null, rights: 0, badge: 0n, parent: null, children: [] }));
+    space.slots.push(...chunk);
+    space.free.push(...chunk.reverse());
+    return true;
+  }
+
+  private fill(slot: ModelSlot, object: ModelObject, rights: number, badge: bigint): number {
+    Object.assign(slot, { object, rights, badge, parent: null, children: [] });
+    object.slots++;
+    if (rights & RIGHT.RECEIVE) object.receivers++;
+    return handleOf(slot);
+  }
+
+  private empty(slot: ModelSlot, events: Event[]): void {
+    const object = slot.object!;
+    if (slot.rights & RIGHT.RECEIVE && --object.receivers === 0) events.push({ hook: "deaf", object });
+    if (--object.slots === 0) events.push({ hook: "orphan", object });
+    for (const child of slot.children) {
+      child.parent = slot.parent;
+      slot.parent?.children.unshift(child);
+    }
+    if (slot.parent) slot.parent.children.splice(slot.parent.children.indexOf(slot), 1);
+    Object.assign(slot, { object: null, parent: null, children: [] });
+    slot.generation = slot.generation === GENERATIONS ? 1 : slot.generation + 1;
+    slot.space.free.push(slot);
+  }
+}

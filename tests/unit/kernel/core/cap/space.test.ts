@@ -1,0 +1,229 @@
+/**
+ * Capability spaces against a reference model: random histories, other CPUs between any two sections under the lock.
+ *
+ * SEED=n replays a failure, CAP_HISTORIES=n runs more of them.
+ */
+import { CapMachine } from "./cap-machine.ts";
+import { ERRNO, handleOf, KIND, type ModelObject, type ModelSpace, RIGHT } from "./cap-model.ts";
+
+const SEED = Number(process.env["SEED"] ?? 20261125);
+const HISTORIES = Number(process.env["CAP_HISTORIES"] ?? 30);
+const OPERATIONS = 300;
+const SPACES = 3;
+const CPUS = 4;
+/** Operations of other CPUs that come between the sections of one operation, at most, and how deep they interrupt each other. */
+const INTERRUPTIONS = 8;
+const NESTED_MAX = 3;
+const OBJECTS_MIN = 5;
+const GENERATIONS = 0x7fff;
+const SLOTS = 4096;
+const CHUNK_SLOTS = 64;
+const TEST_MS = 600_000;
+
+/** mulberry32: an integer below `below` at each call. */
+function random(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) % below;
+  };
+}
+
+class History {
+  private readonly pick: (below: number) => number;
+  private readonly stale: number[] = [1, 0, 0xffffffff];
+  private readonly held: ModelObject[] = [];
+  private interruptions = 0;
+
+  constructor(private readonly machine: CapMachine, seed: number) {
+    this.pick = random(seed);
+    for (let i = 0; i < SPACES; i++) this.spaceAdd();
+    machine.interrupt = (depth) => {
+      if (depth > NESTED_MAX || this.interruptions === 0 || this.pick(6) > 0) return;
+      this.interruptions--;
+      this.operation();
+    };
+  }
+
+  /** A space whose first chunk is nearly full: that it fills up while others look on is the rare case. */
+  private spaceAdd(): void {
+    const space = this.machine.newSpace();
+    for (let left = CHUNK_SLOTS - this.pick(6); left > 0; left--) this.insert(space);
+  }
+
+  private one<T>(list: readonly T[]): T { return list[this.pick(list.length)]!; }
+  private space(): ModelSpace { return this.one(this.machine.model.spaces); }
+  private rights(): number { return this.pick(3) === 0 ? this.pick(RIGHT.ALL + 1) : RIGHT.ALL; }
+  private badge(): bigint { return this.pick(4) === 0 ? BigInt(this.pick(5)) : 0n; }
+
+  /** Mostly a handle of the space; sometimes one that was, one of another space, or any number. */
+  private handle(space: ModelSpace): number {
+    const used = (this.pick(8) === 0 ? this.space() : space).slots.filter((slot) => slot.object);
+    if (used.length === 0 || this.pick(8) === 0) return this.pick(4) === 0 ? this.pick(1 << 20) : this.one(this.stale);
+    const handle = handleOf(this.one(used));
+    if (this.pick(8) === 0) this.stale.push(handle);
+    return handle;
+  }
+
+  private object(): ModelObject {
+    const known = this.held.filter((object) => !object.isDestroyed);
+    if (known.length >= OBJECTS_MIN && this.pick(4) > 0) return this.one(known);
+    const object = this.machine.newObject(this.one(Object.values(KIND)));
+    this.held.push(object);
+    return object;
+  }
+
+  /** One operation and what other CPUs do meanwhile. */
+  step(): void {
+    this.interruptions = INTERRUPTIONS;
+    this.operation();
+  }
+
+  private operation(): void {
+    const [space, to] = [this.space(), this.space()];
+    const kind = this.pick(100);
+    if (kind < 15) this.insert(space);
+    else if (kind < 50) this.derive(space, to);
+    else if (kind < 68) this.simple("capDrop", space);
+    else if (kind < 78) this.simple("capRevoke", space);
+    else if (kind < 90) this.lookup(space);
+    else if (kind < 97) this.letGo();
+    else if (kind < 99) this.clear(space);
+    else this.close(space);
+  }
+
+  private insert(space: ModelSpace): void {
+    const [object, rights, badge] = [this.object(), this.rights(), this.badge()];
+    const { model, memory } = this.machine;
+    this.machine.hold(object); // as its maker does: another CPU may let go of it meanwhile
+    this.machine.run("insert", () => model.insert(space, object, rights, badge),
+      () => memory.k["capInsert"]!(space.address, object.address, rights, badge) as number);
+    this.machine.letGo(object);
+  }
+
+  private derive(from: ModelSpace, to: ModelSpace): void {
+    const [handle, rights, badge] = [this.handle(from), this.rights(), this.badge()];
+    const { model, memory } = this.machine;
+    this.machine.run(`derive ${handle.toString(16)}`, () => model.derive(from, handle, to, rights, badge),
+      () => memory.k["capDerive"]!(from.address, handle, to.address, rights, badge) as number);
+  }
+
+  private simple(name: "capDrop" | "capRevoke", space: ModelSpace): void {
+    const handle = this.handle(space);
+    const { model, memory } = this.machine;
+    this.machine.run(`${name} ${handle.toString(16)}`,
+      (events) => (name === "capDrop" ? model.drop(space, handle, events) : model.revoke(space, handle, events)),
+      () => memory.k[name]!(space.address, handle) as number);
+  }
+
+  private lookup(space: ModelSpace): void {
+    const [handle, kind, rights] = [this.handle(space), this.one(Object.values(KIND)), this.pick(3) === 0 ? this.rights() : 0];
+    const { model, memory } = this.machine;
+    const found = this.machine.run(`lookup ${handle.toString(16)}`, () => model.lookup(space, handle, kind, rights),
+      () => memory.k["capLookup"]!(space.address, handle, kind, rights) as number);
+    if (found > 0) this.held.push(model.objects.find((object) => object.address === found && !object.isDestroyed)!);
+  }
+
+  private letGo(): void {
+    if (this.held.length === 0) return;
+    const [object] = this.held.splice(this.pick(this.held.length), 1);
+    this.machine.letGo(object!);
+  }
+
+  /** What execve does. */
+  private clear(space: ModelSpace): void {
+    const { model, memory } = this.machine;
+    this.machine.run("clear", (events) => model.clear(space, events), () => {
+      memory.k["capSpaceClear"]!(space.address);
+      return 0;
+    });
+  }
+
+  /** The end of a process; a new space takes its place. */
+  private close(space: ModelSpace): void {
+    this.closeOne(space);
+    if (this.machine.model.spaces.filter(({ isClosed }) => !isClosed).length < SPACES) this.spaceAdd();
+  }
+
+  private closeOne(space: ModelSpace): void {
+    const { model, memory } = this.machine;
+    this.machine.run("close", (events) => model.close(space, events), () => {
+      memory.k["capSpaceClose"]!(space.address);
+      return 0;
+    });
+  }
+
+  /** Everything goes: nothing may be left. */
+  end(): void {
+    const { model, memory } = this.machine;
+    this.machine.interrupt = null;
+    for (const space of model.spaces) this.closeOne(space);
+    expect(memory.k["capCountAll"]!()).toBe(0);
+    while (this.held.length > 0) this.letGo();
+  }
+}
+
+test(`${HISTORIES} histories on ${CPUS} CPUs do what the model says (seed ${SEED})`, async () => {
+  for (let round = 0; round < HISTORIES; round++) {
+    const machine = await CapMachine.start(CPUS);
+    const history = new History(machine, SEED + round);
+    for (let i = 0; i < OPERATIONS; i++) {
+      try {
+        history.step();
+        if (machine.problem()) throw new Error(machine.problem());
+      } catch (error) {
+        throw new Error(`SEED=${SEED + round}, operation ${i}: ${(error as Error).message}`, { cause: error });
+      }
+    }
+    history.end();
+    expect({ seed: SEED + round, problem: machine.problem() }).toEqual({ seed: SEED + round, problem: "" });
+    expect(machine.model.objects.every((object) => object.isDestroyed)).toBe(true);
+  }
+}, TEST_MS);
+
+async function oneObject(): Promise<{ machine: CapMachine; space: ModelSpace; object: ModelObject }> {
+  const machine = await CapMachine.start(1);
+  return { machine, space: machine.newSpace(), object: machine.newObject(KIND.ENDPOINT) };
+}
+
+test("a handle names nothing until its slot's generations have gone round", async () => {
+  const { machine, space, object } = await oneObject();
+  const { k } = machine.memory;
+  const first = k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n) as number;
+  const second = k["capDerive"]!(space.address, first, space.address, RIGHT.ALL, 0n) as number;
+  for (let i = 1, handle = second; i < GENERATIONS; i++) {
+    expect(k["capDrop"]!(space.address, handle)).toBe(0);
+    handle = k["capDerive"]!(space.address, first, space.address, RIGHT.ALL, 0n) as number;
+    if (handle <= 0 || (handle & 0xffff) !== (second & 0xffff)) throw new Error(`handle ${handle.toString(16)}`);
+    if (k["capLookup"]!(space.address, second, KIND.ENDPOINT, 0) !== ERRNO.BADF) throw new Error(`stale after ${i}`);
+    if (i === GENERATIONS - 1) expect(k["capDrop"]!(space.address, handle)).toBe(0);
+  }
+  expect(k["capDerive"]!(space.address, first, space.address, RIGHT.ALL, 0n)).toBe(second);
+});
+
+test("a full space says so and takes more once something went", async () => {
+  const { machine, space, object } = await oneObject();
+  const { k } = machine.memory;
+  const insert = (): number => k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n) as number;
+  const handles = Array.from({ length: SLOTS }, insert);
+  expect(new Set(handles).size).toBe(SLOTS);
+  expect(insert()).toBe(ERRNO.NOMEM);
+  expect(k["capDerive"]!(space.address, handles[0], space.address, RIGHT.ALL, 0n)).toBe(ERRNO.NOMEM);
+  expect(k["capDrop"]!(space.address, handles[7])).toBe(0);
+  expect(insert() & 0xffff).toBe(handles[7]! & 0xffff);
+});
+
+test("a closed space takes nothing, and a space outlives whoever still uses it", async () => {
+  const { machine, space, object } = await oneObject();
+  const { k } = machine.memory;
+  k["capSpaceGet"]!(space.address);
+  const other = machine.newSpace();
+  const handle = k["capInsert"]!(other.address, object.address, RIGHT.ALL, 0n) as number;
+  k["capSpaceClose"]!(space.address);
+  k["capSpacePut"]!(space.address);
+  expect(k["capDerive"]!(other.address, handle, space.address, RIGHT.ALL, 0n)).toBe(ERRNO.STALE);
+  expect(k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n)).toBe(ERRNO.STALE);
+  k["capSpacePut"]!(space.address);
+});
