@@ -43,10 +43,10 @@ export interface PciFunction {
   irqBind(vector: number, bits: bigint): void;
 }
 
-/** Memory by MEMORY_CREATE or from the test; `at` is set by its mapping. */
+/** Memory by MEMORY_CREATE or from the test; `at` is set by its mapping, which finds `contents` there and zeros behind. */
 export class MemoryObject {
   at = -1;
-  constructor(readonly bytes: number, readonly bus: bigint) {}
+  constructor(readonly bytes: number, readonly bus: bigint, readonly contents: Uint8Array = new Uint8Array(0)) {}
 }
 
 /** What a server's wait ends with. */
@@ -183,8 +183,8 @@ export class Server {
   }
 
   /** A memory object that the test gives, at a bus address of its own. */
-  memoryObject(bytes: number): MemoryObject {
-    const object = new MemoryObject(bytes, this.nextBus);
+  memoryObject(bytes: number, contents?: Uint8Array): MemoryObject {
+    const object = new MemoryObject(bytes, this.nextBus, contents);
     this.nextBus += BigInt(bytes + 0x10000) & ~0xfffn;
     this.memories.push(object);
     return object;
@@ -338,6 +338,7 @@ export class Server {
     if (isMemory(object)) {
       if (offset + size > object.bytes) return EINVAL;
       if (object.at >= 0 && object.at !== ptr - offset) throw new Error(`${this.name} maps memory twice, which this kernel cannot`);
+      if (object.at < 0) new Uint8Array(this.memory.buffer, ptr - offset).set(object.contents);
       object.at = ptr - offset;
       return 0n;
     }
