@@ -6,6 +6,7 @@
  *   kernel/services/syscall-names.gen.ts      number -> name and argument kinds, for the tracer
  *   docs/syscalls.md, docs/native-calls.md    the tables for people
  *   kernel/abi/file-system.gen.ts             where the fields of file-system calls lie (protocol.ts)
+ *   tests/unit/support/file-system.gen.ts     their types, for Node
  *   docs/locking.md                           its table of ranks (locking.ts)
  *
  * The handler of row `rt_sigaction` is the function `sysRtSigaction` that some file of the kernel exports. A row
@@ -19,7 +20,7 @@ import { SYSCALLS, type SyscallRow } from "../kernel/abi/syscalls.ts";
 import { filesUnder } from "./cache.ts";
 import { LOCKING_DOCS, lockingDocs } from "./locking.ts";
 import { BuildError, messages } from "./messages.ts";
-import { FILE_SYSTEM_LAYOUT, fileSystemLayout } from "./protocol.ts";
+import { FILE_SYSTEM_LAYOUT, FILE_SYSTEM_TYPES, fileSystemLayout, fileSystemTypes } from "./protocol.ts";
 import { ROOT } from "./paths.ts";
 
 export interface Handler {
@@ -53,6 +54,7 @@ export function generate(): Map<string, string> {
     [NATIVE_DOCS, nativeDocumentation(handlers)],
     [LOCKING_DOCS, lockingDocs()],
     [FILE_SYSTEM_LAYOUT, fileSystemLayout()],
+    [FILE_SYSTEM_TYPES, fileSystemTypes()],
   ]);
 }
 

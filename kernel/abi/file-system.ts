@@ -1,5 +1,4 @@
 /** Constants of the file-system protocol (kernel/abi/protocol/file-system.ts) and the operations of a FILE_SYSTEM port. */
-export const FS_WINDOW_BYTES: u32 = 65536;
 /** w1 of a call that a dead server had under way. */
 export const FS_REPEATED: u64 = 1;
 /** Live mounts of one type. */

@@ -1,4 +1,5 @@
 /** Chains of files: extents, more blocks, fewer blocks. */
+import { FsExtents } from "../../../kernel/abi/file-system.gen";
 import { get32, put16, put32, put8, get8 } from "../../runtime/memory";
 import { dateOf } from "./date";
 import { slotAt, slotCluster, slotClusterSet } from "./directory";
@@ -7,15 +8,16 @@ import { chainNext, chainSeek, clusterFind, clusterGive, clusterTake, cursorsDro
 import { abandon, begin, commit, isFilling } from "./transaction";
 import { isCluster, Volume } from "./volume";
 
+const RUNS_MOST = <i32>FsExtents.R_EXTENTS_MOST;
+
 /** Runs of adjacent clusters, as the protocol's extents. */
 export class Runs {
   count: u32 = 0;
-  fileBlock: StaticArray<u32> = new StaticArray<u32>(256);
-  deviceBlock: StaticArray<u32> = new StaticArray<u32>(256);
-  blocks: StaticArray<u32> = new StaticArray<u32>(256);
+  fileBlock: StaticArray<u32> = new StaticArray<u32>(RUNS_MOST);
+  deviceBlock: StaticArray<u32> = new StaticArray<u32>(RUNS_MOST);
+  blocks: StaticArray<u32> = new StaticArray<u32>(RUNS_MOST);
 }
 
-const RUNS_MOST: u32 = 256;
 /** Clusters looked at from the end of a chain for one COMMIT that frees. */
 const TAIL: u32 = 8192;
 const PLACE = new Place();
@@ -28,7 +30,7 @@ function runAdd(runs: Runs, fileBlock: u32, cluster: u32): bool {
     runs.blocks[last]++;
     return true;
   }
-  if (runs.count == RUNS_MOST) return false;
+  if (runs.count == <u32>RUNS_MOST) return false;
   runs.fileBlock[runs.count] = fileBlock;
   runs.deviceBlock[runs.count] = cluster - 2;
   runs.blocks[runs.count++] = 1;

@@ -6,7 +6,8 @@
  *
  * Capabilities: `filesystem` (a FILE_SYSTEM port), `endpoint`, `notification`, `log`, `heartbeat`.
  */
-import { FileSystemOp, FS_WINDOW_BYTES } from "../../../kernel/abi/file-system";
+import { FileSystemOp } from "../../../kernel/abi/file-system";
+import { FS_WINDOW_BYTES } from "../../../kernel/abi/file-system.gen";
 import { linearVa } from "../../runtime/intrinsics";
 import { serveCalls, Words } from "../../runtime/loop";
 import { memoryMap, serviceCall } from "../../runtime/native-calls";

@@ -1,6 +1,6 @@
 /** The methods of the file-system protocol (kernel/abi/protocol/file-system.ts) on FAT32: requests and replies stand in the window. */
 import {
-  FsAllocate, FsAttributes, FsCreate, FsEntry, FsExtent, FsExtents, FsLookup, FsMethod, FsMount, FsReaddir, FsRelease, FsRename, FsRmdir,
+  FsAllocate, FsAttributes, FsCreate, FsEntry, FsExtent, FsExtents, FsLookup, FsMethod, FsMount, FsNode, FsReaddir, FsRelease, FsRename, FsRmdir,
   FsSetattr, FsStatfs, FsSync, FsTruncate, FsUnlink, FS_NAME_BYTES,
 } from "../../../kernel/abi/file-system.gen";
 import { FsMountFlag, FsValid, FS_MOUNTS, FS_REPEATED } from "../../../kernel/abi/file-system";
@@ -20,7 +20,6 @@ import { abandon, begin, commit, commitClean, hasFailed } from "./transaction";
 import { clusterAt, trustInfo, Volume, volumeOpen } from "./volume";
 
 const MAGIC: u32 = 0x4d44;
-const ENTRIES: u32 = 48;
 const NAME_MAX: u32 = 765;
 const MAX_BYTES: u64 = 0xffffffff;
 const IFDIR: u32 = 0x4000;
@@ -77,12 +76,12 @@ function dispatch(method: i32, mount: u64, flags: u64): i32 {
 // ---- Fields ----
 
 function putNode(field: u32, n0: u64, n1: u64): void {
-  put64(window + field, n0);
-  put64(window + field + 8, n1);
+  put64(window + field + FsNode.N0, n0);
+  put64(window + field + FsNode.N1, n1);
 }
 
-function nodeStart(field: u32): u32 { return <u32>get64(window + field); }
-function nodePlace(field: u32): u64 { return get64(window + field + 8); }
+function nodeStart(field: u32): u32 { return <u32>get64(window + field + FsNode.N0); }
+function nodePlace(field: u32): u64 { return get64(window + field + FsNode.N1); }
 
 /** A name of the request; false: it is malformed. */
 function takeName(field: u32, name: Name): bool {
@@ -194,14 +193,14 @@ function readdir(v: Volume): i32 {
   const failed = walkBegin(v, WALK, directoryStart(v, FsReaddir.DIR), <u32>min<u64>(get64(window + FsReaddir.POSITION), u32.MAX_VALUE & ~31));
   if (failed < 0) return failed;
   let count: u32 = 0;
-  while (count < ENTRIES) {
+  while (count < <u32>FsReaddir.R_ENTRIES_MOST) {
     const more = walkNext(v, WALK);
     if (more < 0) return more;
     if (more == 0) break;
     const at = window + FsReaddir.R_ENTRIES_AT + count * <u32>FsEntry.BYTES;
     const place = WALK.places[WALK.run - 1];
-    put64(at + FsEntry.NODE, slotCluster(WALK.slot));
-    put64(at + FsEntry.NODE + 8, place);
+    put64(at + FsEntry.NODE + FsNode.N0, slotCluster(WALK.slot));
+    put64(at + FsEntry.NODE + FsNode.N1, place);
     putAttributes(v, at + FsEntry.ATTRIBUTES, WALK.slot, place);
     put64(at + FsEntry.POSITION, WALK.position);
     put32(at + FsEntry.NAME, entryName(WALK, at + FsEntry.NAME + 4));

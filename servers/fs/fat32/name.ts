@@ -69,7 +69,7 @@ function codePut(at: usize, code: u32): u32 {
     return 1;
   }
   const extra: u32 = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-  put8(at, (0xf00 >> extra & 0xff) | code >> (6 * extra));
+  put8(at, (0xff00 >> (extra + 1) & 0xff) | code >> (6 * extra));
   for (let k = extra; k > 0; k--) put8(at + extra - k + 1, 0x80 | code >> (6 * (k - 1)) & 0x3f);
   return extra + 1;
 }

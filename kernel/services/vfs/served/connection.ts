@@ -13,8 +13,8 @@
  */
 import { monoNowNs, physCopyIn, physCopyOut } from "../../../../arch/current";
 import { Errno } from "../../../abi/errno";
-import { FsAttach, FsMethod, FS_NAME_BYTES, FS_REPLY_OFFSET } from "../../../abi/file-system.gen";
-import { FS_MOUNTS, FS_REPEATED, FS_WINDOW_BYTES } from "../../../abi/file-system";
+import { FsAttach, FsMethod, FsNode, FS_NAME_BYTES, FS_REPLY_OFFSET, FS_WINDOW_BYTES } from "../../../abi/file-system.gen";
+import { FS_MOUNTS, FS_REPEATED } from "../../../abi/file-system";
 import { MemoryObject, memoryObjectAt, memoryObjectCreate, memoryObjectHead, memoryObjectPa } from "../../../core/cap/memory-object";
 import { objectAt, objectGet, objectPut } from "../../../core/cap/object";
 import { endpointAt, endpointCallSure, KernelMessage } from "../../../core/ipc/endpoint";
@@ -51,7 +51,7 @@ export class Connection {
   reply: u32;        // linear, the rest of the window
   isGivenUp: u32;
   mounts: u32;       // linear: FS_MOUNTS addresses of ServedMount
-  attachRequest: u32; // linear, ATTACH_BYTES
+  attachRequest: u32; // linear, FsAttach.REQUEST_END bytes
   pad: u32;
 }
 
@@ -77,7 +77,6 @@ const PAGE: u32 = 4096;
 const WINDOW_PAGES: u32 = FS_WINDOW_BYTES / PAGE;
 /** As long as the supervisor may take to restart a server, and longer. */
 const GIVE_UP_NS: u64 = 60_000_000_000;
-const ATTACH_BYTES: u32 = FsAttach.OPTIONS + 4 + FS_NAME_BYTES;
 
 /** Connection `index` (< CONNECTIONS). */
 export function connectionAt(index: u32): Connection {
@@ -102,7 +101,7 @@ export function connectionCreate(index: u32, name: usize, length: u32): usize {
   c.request = <u32>kmalloc(FS_REPLY_OFFSET);
   c.reply = <u32>kmalloc(FS_WINDOW_BYTES - FS_REPLY_OFFSET);
   c.mounts = <u32>kmalloc(FS_MOUNTS << 2);
-  c.attachRequest = <u32>kmalloc(ATTACH_BYTES);
+  c.attachRequest = <u32>kmalloc(FsAttach.REQUEST_END);
   if (c.attachRequest == 0 || c.request == 0 || c.reply == 0 || c.mounts == 0 || length > NAME_MOST) return 0;
   bytesFill(c.mounts, 0, FS_MOUNTS << 2);
   const text = NAMES + index * 64 + 16;
@@ -189,8 +188,8 @@ export function callEnd(c: Connection): void { mutexUnlock(mutexOf(c)); }
 export function requestPut32(c: Connection, field: u32, value: u32): void { wordPut32(<usize>c.request + field, value); }
 export function requestPut64(c: Connection, field: u32, value: u64): void { wordPut64(<usize>c.request + field, value); }
 export function requestPutNode(c: Connection, field: u32, n0: u64, n1: u64): void {
-  requestPut64(c, field, n0);
-  requestPut64(c, field + 8, n1);
+  requestPut64(c, field + FsNode.N0, n0);
+  requestPut64(c, field + FsNode.N1, n1);
 }
 
 /** A name of at most FS_NAME_BYTES. */
@@ -263,7 +262,7 @@ function callOnce(
   message.w3 = 0;
   const label = endpointCallSure(endpointAt(endpoint), message);
   scratchPop(offsetof<KernelMessage>());
-  if (label == 0 && replyEnd != 0) windowMove(memoryObjectAt(window), FS_REPLY_OFFSET, c.reply, replyEnd - FS_REPLY_OFFSET, false);
+  if (label == 0) windowMove(memoryObjectAt(window), FS_REPLY_OFFSET, c.reply, replyEnd - FS_REPLY_OFFSET, false);
   serverPut(endpoint, window);
   return label > 0 || label < -4095 ? -Errno.IO : label;
 }
@@ -290,7 +289,7 @@ function mountsAttach(c: Connection, generation: u32): bool {
     const m = servedMountAt(address);
     wordPut32(request + FsAttach.READ_ONLY, m.isReadOnly);
     bytesCopy(request + FsAttach.OPTIONS, m.options, 4 + FS_NAME_BYTES);
-    const result = callOnce(c, generation, m.mount, FsMethod.ATTACH, 0, request, ATTACH_BYTES, FsAttach.R_BLOCKS_FREE + 8);
+    const result = callOnce(c, generation, m.mount, FsMethod.ATTACH, 0, request, FsAttach.REQUEST_END, FsAttach.REPLY_END);
     if (result == -Errno.PIPE) isThere = false;
     else if (result < 0) mountBreak(m);
   }

@@ -204,7 +204,7 @@ function blocksAllocate(si: ServedInode, need: u64, size: u64, timeNs: u64): i32
   requestPut64(c, FsAllocate.BLOCKS, wanted);
   requestPut64(c, FsAllocate.SIZE, size);
   requestPut64(c, FsAllocate.TIME_NS, timeNs);
-  let result = callMake(c, mountOfFs(fs), FsMethod.ALLOCATE, FsAllocate.TIME_NS + 8, FsAllocate.R_EXTENTS_AT + 256 * FsExtent.BYTES);
+  let result = callMake(c, mountOfFs(fs), FsMethod.ALLOCATE, FsAllocate.REQUEST_END, FsAllocate.REPLY_END);
   if (result == 0) result = allocationTake(si, c, wanted);
   callEnd(c);
   if (result == 0) si.diskSize = min<u64>(size, <u64>si.blocks * fs.blockBytes);
@@ -232,7 +232,7 @@ function allocationTake(si: ServedInode, c: Connection, wanted: u64): i32 {
 /** New blocks may have been metadata before. */
 function forgetNew(si: ServedInode, c: Connection): void {
   const fs = fsOf(si);
-  const count = min<u32>(256, reply32(c, FsAllocate.R_EXTENTS));
+  const count = min<u32>(FsAllocate.R_EXTENTS_MOST, reply32(c, FsAllocate.R_EXTENTS));
   const most = (fs.deviceBytes - fs.deviceStart) / fs.blockBytes;
   for (let i: u32 = 0; i < count; i++) {
     const at = FsAllocate.R_EXTENTS_AT + i * FsExtent.BYTES;

@@ -26,8 +26,6 @@ import {
 } from "./inode";
 import { metadataFsync } from "./sync";
 
-const NAME_FIELD: u32 = 4 + FS_NAME_BYTES;
-const ENTRIES_MOST: u32 = 48;
 /** "." and ".." stand before the server's positions. */
 const DOTS: u64 = 2;
 const RENAME_NOREPLACE: u32 = 1;
@@ -75,7 +73,7 @@ function servedLookup(dir: Inode, name: usize, length: u32): usize {
   const c = callBegin(mountOfFs(fs));
   requestPutNode(c, FsLookup.DIR, si.n0, si.n1);
   requestPutName(c, FsLookup.NAME, name, length);
-  const result = callMake(c, mountOfFs(fs), FsMethod.LOOKUP, FsLookup.NAME + NAME_FIELD, FsLookup.R_ATTRIBUTES + 72);
+  const result = callMake(c, mountOfFs(fs), FsMethod.LOOKUP, FsLookup.REQUEST_END, FsLookup.REPLY_END);
   const found = result == 0 ? servedInodeOf(fs, replyAt(c, FsLookup.R_NODE), replyAt(c, FsLookup.R_ATTRIBUTES)) : 0;
   callEnd(c);
   return result == -(<i32>Errno.NOENT) ? 0 : result < 0 ? <usize>result : found;
@@ -100,7 +98,7 @@ function servedCreate(dir: Inode, name: usize, length: u32, mode: u32, rdev: u64
   requestPut32(c, FsCreate.MODE, mode);
   requestPutName(c, FsCreate.NAME, name, length);
   const method = isDirectory ? FsMethod.MKDIR : FsMethod.CREATE; // both are laid out alike
-  const result = callMake(c, mountOfFs(fs), method, FsCreate.NAME + NAME_FIELD, FsCreate.R_BLOCKS_FREE + 8);
+  const result = callMake(c, mountOfFs(fs), method, FsCreate.REQUEST_END, FsCreate.REPLY_END);
   let made = <usize>result;
   if (result == 0) {
     fs.blocksFree = reply64(c, FsCreate.R_BLOCKS_FREE);
@@ -126,7 +124,7 @@ function nameRemove(dir: Inode, name: usize, length: u32, inode: Inode, method: 
   requestPutNode(c, FsUnlink.NODE, target.n0, target.n1);
   requestPut64(c, FsUnlink.TIME_NS, realNowNs());
   requestPutName(c, FsUnlink.NAME, name, length);
-  const result = callMake(c, mountOfFs(fs), method, FsUnlink.NAME + NAME_FIELD, FsUnlink.R_NODE + <u32>FsNode.BYTES);
+  const result = callMake(c, mountOfFs(fs), method, FsUnlink.REQUEST_END, FsUnlink.REPLY_END);
   if (result == 0) nodeTake(target, replyAt(c, FsUnlink.R_NODE));
   callEnd(c);
   if (result < 0) return result;
@@ -164,7 +162,7 @@ function servedRename(
   requestPut32(c, FsRename.HAS_VICTIM, target ? 1 : 0);
   requestPutName(c, FsRename.OLD_NAME, oldName, oldLength);
   requestPutName(c, FsRename.NEW_NAME, newName, newLength);
-  const result = callMake(c, mountOfFs(fs), FsMethod.RENAME, FsRename.NEW_NAME + NAME_FIELD, FsRename.R_BLOCKS_FREE + 8);
+  const result = callMake(c, mountOfFs(fs), FsMethod.RENAME, FsRename.REQUEST_END, FsRename.REPLY_END);
   if (result == 0) {
     nodeTake(si, replyAt(c, FsRename.R_NODE));
     if (target) nodeTake(servedOf(inodeOf(target)), replyAt(c, FsRename.R_VICTIM));
@@ -208,7 +206,7 @@ function servedSetattr(inode: Inode, valid: u32): i32 {
   requestPut64(c, FsSetattr.MTIME_NS, inode.mtimeNs);
   requestPut32(c, FsSetattr.VALID, (valid & AttrValid.MODE ? FsValid.MODE : 0) | (valid & AttrValid.TIMES ? FsValid.ATIME | FsValid.MTIME : 0));
   requestPut32(c, FsSetattr.MODE, mode);
-  const result = callMake(c, mountOfFs(fs), FsMethod.SETATTR, FsSetattr.MODE + 4, FsSetattr.R_ATTRIBUTES + 72);
+  const result = callMake(c, mountOfFs(fs), FsMethod.SETATTR, FsSetattr.REQUEST_END, FsSetattr.REPLY_END);
   if (result == 0) answerTake(si, inode, c, valid);
   callEnd(c);
   if (result < 0) return result;
@@ -243,7 +241,7 @@ function servedEvict(inode: Inode): void {
 
 function servedReaddir(file: File, cursor: usize): i32 {
   if (!dirEmitDots(cursor)) return 0;
-  const entries = kmalloc(ENTRIES_MOST * FsEntry.BYTES);
+  const entries = kmalloc(FsReaddir.R_ENTRIES_MOST * <u32>FsEntry.BYTES);
   if (entries == 0) return -(<i32>Errno.NOMEM);
   let more: i32 = 1;
   while (more > 0) {
@@ -261,10 +259,10 @@ function entriesFetch(file: File, entries: usize): i32 {
   const c = callBegin(mountOfFs(fs));
   requestPutNode(c, FsReaddir.DIR, si.n0, si.n1);
   requestPut64(c, FsReaddir.POSITION, file.pos - DOTS);
-  let result = callMake(c, mountOfFs(fs), FsMethod.READDIR, FsReaddir.POSITION + 8, FsReaddir.R_ENTRIES_AT + ENTRIES_MOST * FsEntry.BYTES);
+  let result = callMake(c, mountOfFs(fs), FsMethod.READDIR, FsReaddir.REQUEST_END, FsReaddir.REPLY_END);
   if (result == 0) {
     const count = reply32(c, FsReaddir.R_ENTRIES);
-    result = count > ENTRIES_MOST ? -(<i32>Errno.IO) : <i32>count;
+    result = count > <u32>FsReaddir.R_ENTRIES_MOST ? -(<i32>Errno.IO) : <i32>count;
     if (result > 0) bytesCopy(entries, replyAt(c, FsReaddir.R_ENTRIES_AT), count * FsEntry.BYTES);
   }
   callEnd(c);

@@ -220,7 +220,7 @@ function blocksCut(si: ServedInode, inode: Inode, size: u64): i32 {
   requestPut64(c, FsTruncate.BLOCKS, keep);
   requestPut64(c, FsTruncate.SIZE, min<u64>(size, si.diskSize));
   requestPut64(c, FsTruncate.TIME_NS, inode.mtimeNs);
-  const result = callMake(c, mountOfFs(fs), FsMethod.TRUNCATE, FsTruncate.TIME_NS + 8, FsTruncate.R_BLOCKS_FREE + 8);
+  const result = callMake(c, mountOfFs(fs), FsMethod.TRUNCATE, FsTruncate.REQUEST_END, FsTruncate.REPLY_END);
   if (result == 0) {
     nodeTake(si, replyAt(c, FsTruncate.R_NODE));
     fs.blocksFree = reply64(c, FsTruncate.R_BLOCKS_FREE);

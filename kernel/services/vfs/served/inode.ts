@@ -15,7 +15,7 @@
  */
 import { monoNowNs } from "../../../../arch/current";
 import { Errno } from "../../../abi/errno";
-import { FsAttributes, FsExtent, FsExtents, FsMethod } from "../../../abi/file-system.gen";
+import { FsAttributes, FsExtent, FsExtents, FsMethod, FsNode } from "../../../abi/file-system.gen";
 import { frameOf, framePut } from "../../../core/mm/frame";
 import { kfree, kmalloc, kzalloc } from "../../../core/mm/slab";
 import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";
@@ -86,7 +86,6 @@ export class ServedInode {
 const EXTENT_BYTES: u32 = 12;
 const EXTENTS_FIRST: u32 = 8;
 const EXTENTS_MOST: u32 = 262144;
-const EXTENTS_REPLY: u32 = 256;
 const LISTS_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 const ALIVE = changetype<ListNode>(memory.data(offsetof<ListNode>()));
 /** [0] dirty pages of all served files. */
@@ -151,8 +150,8 @@ export function servedInodeNew(fs: ServedSuper, node: usize, attributes: usize):
 
 /** The node a reply gives instead of the old one. */
 export function nodeTake(si: ServedInode, node: usize): void {
-  si.n0 = wordAt64(node);
-  si.n1 = wordAt64(node + 8);
+  si.n0 = wordAt64(node + FsNode.N0);
+  si.n1 = wordAt64(node + FsNode.N1);
 }
 
 /** What the server says of mode, owner, times, and of the size and blocks of a file nothing is held back of. */
@@ -344,7 +343,7 @@ export function extentsCut(si: ServedInode, end: u32): void {
 /** Takes the extents of a reply (count at `field`, elements at `at`), which must go on where the map ends. 0, EIO, ENOMEM. */
 export function extentsTake(si: ServedInode, c: Connection, field: u32, at: u32): i32 {
   const count = reply32(c, field);
-  if (count > EXTENTS_REPLY) return -Errno.IO;
+  if (count > <u32>FsExtents.R_EXTENTS_MOST) return -Errno.IO;
   for (let i: u32 = 0; i < count; i++) {
     const extent = replyAt(c, at) + i * <u32>FsExtent.BYTES;
     const deviceBlock = wordAt64(extent + FsExtent.DEVICE_BLOCK);
@@ -367,7 +366,7 @@ function extentsReach(si: ServedInode, block: u32): i32 {
     requestPutNode(c, FsExtents.NODE, si.n0, si.n1);
     requestPut64(c, FsExtents.FILE_BLOCK, si.mapped);
     requestPut64(c, FsExtents.BLOCKS, si.blocks - si.mapped);
-    let result = callMake(c, mountOfFs(fs), FsMethod.EXTENTS, FsExtents.BLOCKS + 8, FsExtents.R_EXTENTS_AT + EXTENTS_REPLY * FsExtent.BYTES);
+    let result = callMake(c, mountOfFs(fs), FsMethod.EXTENTS, FsExtents.REQUEST_END, FsExtents.REPLY_END);
     if (result == 0) result = extentsTake(si, c, FsExtents.R_EXTENTS, FsExtents.R_EXTENTS_AT);
     callEnd(c);
     if (result < 0) return result;

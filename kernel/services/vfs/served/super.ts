@@ -5,7 +5,7 @@
  */
 import { monoNowNs } from "../../../../arch/current";
 import { Errno } from "../../../abi/errno";
-import { FsMethod, FsMount, FsStatfs, FS_NAME_BYTES } from "../../../abi/file-system.gen";
+import { FsMethod, FsMount, FsStatfs, FsUnmount, FS_NAME_BYTES } from "../../../abi/file-system.gen";
 import { FsMountFlag, FS_MOUNTS } from "../../../abi/file-system";
 import { kfree, kmalloc, kzalloc } from "../../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
@@ -146,7 +146,7 @@ function mountCall(c: Connection, fs: ServedSuper): usize {
   callBegin(mountOfFs(fs));
   requestPut32(c, FsMount.READ_ONLY, fs.isReadOnly);
   bytesCopy(<usize>c.request + FsMount.OPTIONS, fs.options, OPTIONS_BYTES);
-  const result = callMake(c, mountOfFs(fs), FsMethod.MOUNT, FsMount.OPTIONS + OPTIONS_BYTES, FsMount.R_BLOCKS_FREE + 8);
+  const result = callMake(c, mountOfFs(fs), FsMethod.MOUNT, FsMount.REQUEST_END, FsMount.REPLY_END);
   const sb = result < 0 ? <usize>result : superFromReply(c, fs);
   if (!isErrPtr(sb)) wordSet(c.mounts, fs.mount, <u32>changetype<usize>(fs)); // a successor is told of it
   callEnd(c);
@@ -187,7 +187,7 @@ function superFromReply(c: Connection, fs: ServedSuper): usize {
 
 function totalsAsk(fs: ServedSuper): void {
   const c = callBegin(mountOfFs(fs));
-  if (callMake(c, mountOfFs(fs), FsMethod.STATFS, 0, FsStatfs.R_FILES_FREE + 8) == 0) fs.blocksTotal = reply64(c, FsStatfs.R_BLOCKS);
+  if (callMake(c, mountOfFs(fs), FsMethod.STATFS, FsStatfs.REQUEST_END, FsStatfs.REPLY_END) == 0) fs.blocksTotal = reply64(c, FsStatfs.R_BLOCKS);
   callEnd(c);
 }
 
@@ -213,7 +213,7 @@ function servedUnmount(sb: SuperBlock): void {
   mutexLock(mutexAt(MOUNTS_MUTEX));
   if (servedSync(fs, true) < 0) logWarn("fs", "unmounted with errors: some of it did not reach the disk");
   const c = callBegin(mountOfFs(fs));
-  callMake(c, mountOfFs(fs), FsMethod.UNMOUNT, 0, 0);
+  callMake(c, mountOfFs(fs), FsMethod.UNMOUNT, FsUnmount.REQUEST_END, FsUnmount.REPLY_END);
   wordSet(c.mounts, fs.mount, 0);
   callEnd(c);
   wordSet(MOUNTED, fs.mount, 0);

@@ -32,7 +32,7 @@ export function doomedRelease(fs: ServedSuper): void {
   for (let si = doomedTake(fs); si; si = doomedTake(fs)) {
     const c = callBegin(mountOfFs(fs));
     requestPutNode(c, FsRelease.NODE, si.n0, si.n1);
-    const result = callMake(c, mountOfFs(fs), FsMethod.RELEASE, FsRelease.NODE + 16, FsRelease.R_BLOCKS_FREE + 8);
+    const result = callMake(c, mountOfFs(fs), FsMethod.RELEASE, FsRelease.REQUEST_END, FsRelease.REPLY_END);
     if (result == 0) fs.blocksFree = reply64(c, FsRelease.R_BLOCKS_FREE);
     callEnd(c);
     doomedFree(si);
@@ -46,7 +46,7 @@ export function metadataSync(fs: ServedSuper, isClean: bool): i32 {
   if (mountOfFs(fs).isReadOnly) return 0;
   const c = callBegin(mountOfFs(fs));
   requestPut32(c, FsSync.CLEAN, isClean ? 1 : 0);
-  const result = callMake(c, mountOfFs(fs), FsMethod.SYNC, FsSync.CLEAN + 4, 0);
+  const result = callMake(c, mountOfFs(fs), FsMethod.SYNC, FsSync.REQUEST_END, FsSync.REPLY_END);
   callEnd(c);
   return result;
 }

@@ -1,0 +1,158 @@
+/**
+ * The FAT server with Node as the kernel: its port onto a disk in memory, and calls that are repeated when the server dies.
+ *
+ * What the server COMMITs is in `disk` at once, as in the kernel's buffer cache; tests of power cuts listen to `onCommit`.
+ */
+import { FileSystemStub, methodId, utf8, type Answer, type MethodName, type Reply, type Request } from "../../../support/protocol.ts";
+import { linearAddress, loadServer, type Server } from "../../../support/server.ts";
+
+/** One write of a COMMIT. */
+export interface Write {
+  offset: number;
+  bytes: Uint8Array;
+  stage: number;
+}
+
+export class Killed extends Error {}
+
+const SERVICE_CALL = 0x1061;
+const PORT = 77;
+const enum Op { READ = 2, COMMIT = 3, DEVICE_BYTES = 4 }
+const EINVAL = -22;
+const EROFS = -30;
+const EIO = -5;
+const WRITES_MOST = 256;
+const COMMIT_MOST = 512 << 10;
+const WRITE_BYTES = 24;
+const WINDOW_BYTES = 65536;
+const REPEATED = 1n;
+export const MOUNT = 3;
+
+export class FatMachine {
+  server: Server;
+  /** Calls of the server into the kernel since the last call into the server. */
+  work = 0;
+  /** It may make that many, or `work` throws: "bounded work". */
+  workMost = Infinity;
+  isReadOnly = false;
+  /** Device reads of this byte range answer EIO. */
+  broken: { from: number; to: number } | undefined;
+  onCommit: (writes: Write[]) => void = () => undefined;
+  /** Asked at each COMMIT ("before", "after") and before each reply: true kills the server there. */
+  killAt: (point: "before" | "after" | "reply") => boolean = () => false;
+  restarts = 0;
+  logged: string[] = [];
+  private window = 0;
+  private isDead = false;
+  private options = "";
+
+  constructor(public disk: Uint8Array) {
+    this.server = this.start();
+  }
+
+  private start(): Server {
+    const server = loadServer("fat32", { call: (nr, a, b, c, d, e, f) => BigInt(this.kernelCall(nr, a, b, c, d, e, f)) });
+    this.window = server.exports.__pin(server.exports.__new(WINDOW_BYTES, 1)) as number;
+    server.exports.portSet(PORT);
+    server.exports.windowSet(this.window);
+    this.isDead = false;
+    return server;
+  }
+
+  readonly stub: FileSystemStub = new FileSystemStub(
+    () => new DataView(this.server.memory.buffer, this.window, WINDOW_BYTES),
+    (method, mount, flags) => {
+      this.work = 0;
+      const status = this.server.exports.answer(method, mount, flags) as number;
+      if (this.killAt("reply")) this.die();
+      this.server.collect();
+      return status;
+    },
+  );
+
+  private die(): never {
+    this.isDead = true;
+    throw new Killed();
+  }
+
+  /** As the kernel makes a call: however many servers it takes. */
+  call<M extends MethodName>(method: M, request: Request<M>): Answer<M> {
+    let flags = 0n;
+    while (true) {
+      try {
+        if (this.isDead) this.restart();
+        return this.stub.call(method, MOUNT, request, flags);
+      } catch (error) {
+        if (!(error instanceof Killed)) throw error;
+        flags = REPEATED;
+      }
+    }
+  }
+
+  /** The reply of a call that must succeed. */
+  must<M extends MethodName>(method: M, request: Request<M>): Reply<M> {
+    const { status, reply } = this.call(method, request);
+    if (status !== 0) throw new Error(`${method} answers ${status}`);
+    return reply;
+  }
+
+  mount(options = ""): Answer<"mount"> {
+    this.options = options;
+    return this.call("mount", { readOnly: this.isReadOnly ? 1 : 0, options: utf8(options) });
+  }
+
+  unmount(): void {
+    if (!this.isReadOnly) this.must("sync", { clean: 1 });
+    this.must("unmount", {});
+  }
+
+  /** A successor takes over, as after a kill between calls. */
+  restart(): void {
+    this.server = this.start();
+    this.restarts++;
+    const { status } = this.stub.call("attach", MOUNT, { readOnly: this.isReadOnly ? 1 : 0, options: utf8(this.options) });
+    if (status !== 0) throw new Error(`${methodId("attach")}: the successor answers ${status}`);
+  }
+
+  private kernelCall(nr: number, port: bigint, op: bigint, a0: bigint, a1: bigint, a2: bigint, a3: bigint): number {
+    if (nr !== SERVICE_CALL || Number(port) !== PORT) throw new Error(`call ${nr} of port ${port}`);
+    if (++this.work > this.workMost) throw new Error("the server works on and on");
+    if (Number(a0) !== MOUNT) return EINVAL;
+    switch (Number(op) as Op) {
+      case Op.READ: return this.read(BigInt.asUintN(64, a1), linearAddress(a2), BigInt.asUintN(64, a3));
+      case Op.COMMIT: return this.commit(linearAddress(a1), Number(a2));
+      case Op.DEVICE_BYTES: return this.disk.length;
+      default: return EINVAL;
+    }
+  }
+
+  private read(offset: bigint, to: number, bytes: bigint): number {
+    const size = BigInt(this.disk.length);
+    if (bytes > 1n << 20n || offset > size || bytes > size - offset) return EINVAL;
+    const from = Number(offset);
+    if (this.broken && from < this.broken.to && from + Number(bytes) > this.broken.from) return EIO;
+    this.server.bytes().set(this.disk.subarray(from, from + Number(bytes)), to);
+    return 0;
+  }
+
+  private commit(at: number, count: number): number {
+    if (this.isReadOnly) return EROFS;
+    if (count === 0 || count > WRITES_MOST) return EINVAL;
+    const view = this.server.view();
+    const writes: Write[] = [];
+    let total = 0;
+    for (let i = 0; i < count; i++) {
+      const offset = Number(view.getBigUint64(at + i * WRITE_BYTES, true));
+      const from = linearAddress(view.getBigUint64(at + i * WRITE_BYTES + 8, true));
+      const bytes = view.getUint32(at + i * WRITE_BYTES + 16, true);
+      total += bytes;
+      if (bytes === 0 || total > COMMIT_MOST || offset + bytes > this.disk.length) return EINVAL;
+      writes.push({ offset, bytes: this.server.bytes().slice(from, from + bytes), stage: view.getUint32(at + i * WRITE_BYTES + 20, true) });
+    }
+    if (this.killAt("before")) this.die();
+    for (const { offset, bytes } of writes) this.disk.set(bytes, offset);
+    this.onCommit(writes);
+    if (this.killAt("after")) this.die();
+    return 0;
+  }
+}
