@@ -103,7 +103,7 @@ export function buildServerTestWasm(server: Server): void {
   const entries = filesUnder(join(ROOT, server.folder), ".ts").map((path) => relative(ROOT, path));
   compile(`asc-test-${name}`, [
     ...entries, "--initialMemory", memoryPages(server), "--maximumMemory", String(TEST_PAGES),
-    "--disableWarning", "201", "--disableWarning", WARNING_NOT_EXPORTABLE, "--outFile", wasm,
+    "--exportRuntime", "--disableWarning", "201", "--disableWarning", WARNING_NOT_EXPORTABLE, "--outFile", wasm,
   ], [wasm]);
 }
 

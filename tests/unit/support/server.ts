@@ -78,6 +78,8 @@ export interface ServerOptions {
   readonly numbers?: Readonly<Record<string, bigint>>;
   /** Native calls that replace those of this file, by the names in kernel/abi/native.ts. */
   readonly natives?: Readonly<Record<string, NativeCall>>;
+  /** It maps nothing: its memory stays small, and a hundred loads are cheap. */
+  readonly isUnmapped?: boolean;
 }
 
 const PAGE = 65536;
@@ -149,7 +151,7 @@ export class Server {
     this.memory = instance.exports["memory"] as WebAssembly.Memory;
     this.exports["_initialize"]();
     this.placeArguments(); // the first allocation: the heap ends where the memory ends now
-    this.memory.grow(LINEAR_TOP / PAGE - this.memory.buffer.byteLength / PAGE);
+    if (!options.isUnmapped) this.memory.grow(LINEAR_TOP / PAGE - this.memory.buffer.byteLength / PAGE);
     this.view = new DataView(this.memory.buffer);
   }
 

@@ -29,7 +29,7 @@ export class FatClient {
   readonly blockBytes: number;
   readonly deviceStart: number;
   blocksFree: number;
-  timeNs = NOW;
+  timeNs: bigint = NOW;
 
   constructor(readonly machine: FatMachine, options = "") {
     const { status, reply } = machine.mount(options);

@@ -4,7 +4,7 @@
  * What the server COMMITs is in `disk` at once, as in the kernel's buffer cache; tests of power cuts listen to `onCommit`.
  */
 import { FileSystemStub, methodId, utf8, type Answer, type MethodName, type Reply, type Request } from "../../../support/protocol.ts";
-import { linearAddress, loadServer, type Server } from "../../../support/server.ts";
+import { loadServer, type Server } from "../../../support/server.ts";
 
 /** One write of a COMMIT. */
 export interface Write {
@@ -15,7 +15,6 @@ export interface Write {
 
 export class Killed extends Error {}
 
-const SERVICE_CALL = 0x1061;
 const PORT = 77;
 const enum Op { READ = 2, COMMIT = 3, DEVICE_BYTES = 4 }
 const EINVAL = -22;
@@ -33,7 +32,7 @@ export class FatMachine {
   /** Calls of the server into the kernel since the last call into the server. */
   work = 0;
   /** It may make that many, or `work` throws: "bounded work". */
-  workMost = Infinity;
+  workMost: number = Infinity;
   isReadOnly = false;
   /** Device reads of this byte range answer EIO. */
   broken: { from: number; to: number } | undefined;
@@ -51,10 +50,10 @@ export class FatMachine {
   }
 
   private start(): Server {
-    const server = loadServer("fat32", { call: (nr, a, b, c, d, e, f) => BigInt(this.kernelCall(nr, a, b, c, d, e, f)) });
-    this.window = server.exports.__pin(server.exports.__new(WINDOW_BYTES, 1)) as number;
-    server.exports.portSet(PORT);
-    server.exports.windowSet(this.window);
+    const server = loadServer("fat32", { isUnmapped: true, natives: { service_call: (...args) => BigInt(this.kernelCall(args)) } });
+    this.window = server.exports["serverBuffer"](WINDOW_BYTES) as number;
+    server.exports["portSet"](PORT);
+    server.exports["windowSet"](this.window);
     this.isDead = false;
     return server;
   }
@@ -63,9 +62,9 @@ export class FatMachine {
     () => new DataView(this.server.memory.buffer, this.window, WINDOW_BYTES),
     (method, mount, flags) => {
       this.work = 0;
-      const status = this.server.exports.answer(method, mount, flags) as number;
+      const status = this.server.exports["answer"](method, mount, flags) as number;
       if (this.killAt("reply")) this.die();
-      this.server.collect();
+      this.server.exports["__collect"](); // as the runtime's loop does
       return status;
     },
   );
@@ -114,40 +113,41 @@ export class FatMachine {
     if (status !== 0) throw new Error(`${methodId("attach")}: the successor answers ${status}`);
   }
 
-  private kernelCall(nr: number, port: bigint, op: bigint, a0: bigint, a1: bigint, a2: bigint, a3: bigint): number {
-    if (nr !== SERVICE_CALL || Number(port) !== PORT) throw new Error(`call ${nr} of port ${port}`);
+  private kernelCall([port, op, a0 = 0n, a1 = 0n, a2 = 0n, a3 = 0n]: bigint[]): number {
+    if (Number(port) !== PORT) throw new Error(`a call of port ${port}`);
     if (++this.work > this.workMost) throw new Error("the server works on and on");
     if (Number(a0) !== MOUNT) return EINVAL;
     switch (Number(op) as Op) {
-      case Op.READ: return this.read(BigInt.asUintN(64, a1), linearAddress(a2), BigInt.asUintN(64, a3));
-      case Op.COMMIT: return this.commit(linearAddress(a1), Number(a2));
+      case Op.READ: return this.read(a1, a2, a3);
+      case Op.COMMIT: return this.commit(a1, Number(a2));
       case Op.DEVICE_BYTES: return this.disk.length;
       default: return EINVAL;
     }
   }
 
-  private read(offset: bigint, to: number, bytes: bigint): number {
+  private read(offset: bigint, to: bigint, bytes: bigint): number {
     const size = BigInt(this.disk.length);
     if (bytes > 1n << 20n || offset > size || bytes > size - offset) return EINVAL;
     const from = Number(offset);
     if (this.broken && from < this.broken.to && from + Number(bytes) > this.broken.from) return EIO;
-    this.server.bytes().set(this.disk.subarray(from, from + Number(bytes)), to);
+    this.server.at(to, Number(bytes)).set(this.disk.subarray(from, from + Number(bytes)));
     return 0;
   }
 
-  private commit(at: number, count: number): number {
+  private commit(at: bigint, count: number): number {
     if (this.isReadOnly) return EROFS;
     if (count === 0 || count > WRITES_MOST) return EINVAL;
-    const view = this.server.view();
+    const list = this.server.at(at, count * WRITE_BYTES);
+    const view = new DataView(list.buffer, list.byteOffset, list.length);
     const writes: Write[] = [];
     let total = 0;
     for (let i = 0; i < count; i++) {
-      const offset = Number(view.getBigUint64(at + i * WRITE_BYTES, true));
-      const from = linearAddress(view.getBigUint64(at + i * WRITE_BYTES + 8, true));
-      const bytes = view.getUint32(at + i * WRITE_BYTES + 16, true);
+      const offset = Number(view.getBigUint64(i * WRITE_BYTES, true));
+      const from = view.getBigUint64(i * WRITE_BYTES + 8, true);
+      const bytes = view.getUint32(i * WRITE_BYTES + 16, true);
       total += bytes;
       if (bytes === 0 || total > COMMIT_MOST || offset + bytes > this.disk.length) return EINVAL;
-      writes.push({ offset, bytes: this.server.bytes().slice(from, from + bytes), stage: view.getUint32(at + i * WRITE_BYTES + 20, true) });
+      writes.push({ offset, bytes: this.server.at(from, bytes).slice(), stage: view.getUint32(i * WRITE_BYTES + 20, true) });
     }
     if (this.killAt("before")) this.die();
     for (const { offset, bytes } of writes) this.disk.set(bytes, offset);

@@ -59,7 +59,7 @@ const SHAPES: Record<string, FatShape> = {
 
 describe.each(Object.entries(SHAPES))("%s", (_, shape) => {
   test("random operations answer as the model does, and leave a clean volume", () => {
-    for (let seed = 1; seed <= 12; seed++) {
+    for (let seed = 1; seed <= 8; seed++) {
       const { model, image } = run(shape, seed, 0);
       expectClean(image, model, `seed ${seed}`);
     }
@@ -67,12 +67,12 @@ describe.each(Object.entries(SHAPES))("%s", (_, shape) => {
 
   test("the same while the server is killed at its commits and replies: each call is done exactly once", () => {
     let restarts = 0;
-    for (let seed = 101; seed <= 108; seed++) {
+    for (let seed = 101; seed <= 105; seed++) {
       const { machine, model, image } = run(shape, seed, 15);
       expectClean(image, model, `seed ${seed}`);
       restarts += machine.restarts;
     }
-    expect(restarts).toBeGreaterThan(200);
+    expect(restarts).toBeGreaterThan(100);
   });
 });
 
