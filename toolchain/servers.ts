@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { cachedStep, filesUnder } from "./cache.ts";
+import { manifestLine, readManifest, type Manifest } from "./manifest.ts";
 import { BuildError, messages } from "./messages.ts";
 import { ARCH, BUILD, ROOT } from "./paths.ts";
 import { run, runNode } from "./run.ts";
@@ -10,19 +11,6 @@ import { SERVER_OPERATIONS } from "./steps/operations.ts";
 import { rewriteWasm2c } from "./steps/rewrite.ts";
 import { wasm2cText } from "./steps/wasm2c.ts";
 import { readWasm } from "./wasm.ts";
-
-/** What servers/<kind>/<name>/manifest.json says; the supervisor's policy and the build read it. */
-export interface Manifest {
-  name: string;
-  about: string;
-  /** Linear memory; the server dies when it wants more. */
-  memoryMiB: number;
-  /** "never", "always", or for each PCI function that matches `pci`. */
-  start: "never" | "always" | "device";
-  pci?: readonly { vendor: string; device: string }[];
-  /** Capabilities by the names the server asks for. */
-  needs: readonly string[];
-}
 
 export interface Server {
   manifest: Manifest;
@@ -47,7 +35,7 @@ const GCC_FLAGS = [
 export function servers(): Server[] {
   return filesUnder(SERVERS, "manifest.json").map((path) => {
     const folder = relative(ROOT, join(path, ".."));
-    const manifest = JSON.parse(readFileSync(path, "utf8")) as Manifest;
+    const manifest = readManifest(path);
     if (!folder.endsWith(`/${manifest.name}`)) throw new BuildError(messages.manifest(path, "its name is not its folder's"));
     if (!existsSync(join(ROOT, folder, "main.ts"))) throw new BuildError(messages.manifest(path, "there is no main.ts beside it"));
     return { manifest, folder };
@@ -60,12 +48,9 @@ export function buildServers(): Map<string, string> {
   return new Map(servers().map((server) => [server.manifest.name, buildServer(server)]));
 }
 
-/** The lines servers/services/supervisor/manifests.ts reads. */
+/** The lines servers/services/supervisor/manifest.ts reads. */
 export function manifestLines(): string {
-  return servers().map(({ manifest }) => {
-    const pci = (manifest.pci ?? []).map(({ vendor, device }) => `${vendor}:${device}`).join(",");
-    return `${manifest.name} start=${manifest.start} pci=${pci} needs=${manifest.needs.join(",")}\n`;
-  }).join("");
+  return servers().map(({ manifest }) => manifestLine(manifest)).join("");
 }
 
 function buildServer(server: Server): string {
@@ -87,7 +72,7 @@ function buildServer(server: Server): string {
 /** The server's module; managed AssemblyScript, collected by the runtime's loop. */
 function serverWasm(server: Server, wasm: string, wat: string): void {
   const pages = memoryPages(server);
-  compile(`asc-${server.manifest.name}`, [
+  compile(`asc-${server.manifest.name}`, server.folder, [
     join(server.folder, "main.ts"), "--initialMemory", pages, "--maximumMemory", pages, "--noExportMemory", "--disableWarning", "201",
     "--outFile", wasm, "--textFile", wat,
   ], [wasm, wat]);
@@ -101,7 +86,7 @@ export function buildServerTestWasm(server: Server): void {
   const { name } = server.manifest;
   const wasm = join(OUT, name, "test.wasm");
   const entries = filesUnder(join(ROOT, server.folder), ".ts").map((path) => relative(ROOT, path));
-  compile(`asc-test-${name}`, [
+  compile(`asc-test-${name}`, server.folder, [
     ...entries, "--initialMemory", memoryPages(server), "--maximumMemory", String(TEST_PAGES),
     "--exportRuntime", "--disableWarning", "201", "--disableWarning", WARNING_NOT_EXPORTABLE, "--outFile", wasm,
   ], [wasm]);
@@ -109,14 +94,14 @@ export function buildServerTestWasm(server: Server): void {
 
 function memoryPages(server: Server): string { return String((server.manifest.memoryMiB << 20) / PAGE); }
 
-function compile(step: string, own: readonly string[], outputs: readonly string[]): void {
+function compile(step: string, folder: string, own: readonly string[], outputs: readonly string[]): void {
   const args = [
     join(ROOT, "node_modules/assemblyscript/bin/asc.js"), ...own, "--optimizeLevel", "2", "--runtime", "minimal", "--enable", "threads",
     "--memoryBase", String(PAGE), "--exportStart", "_initialize", "--use", "abort=", "--debug",
   ];
   cachedStep({
     name: step,
-    inputs: [...filesUnder(SERVERS, ".ts"), ...filesUnder(join(ROOT, "kernel/abi"), ".ts")],
+    inputs: [folder, "servers/runtime", "kernel/abi"].flatMap((path) => filesUnder(join(ROOT, path), ".ts")), // all it may import
     parameters: args.slice(1).map((arg) => arg.replace(ROOT, "")),
     outputs,
     action: () => void runNode(args),

@@ -1,9 +1,28 @@
 /** The few calls of Linux that an unconfined server (the supervisor) makes. Results: a negated errno on failure. */
 import { linearVa, serverCall } from "./intrinsics";
 
-const enum Nr { READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, RENAME = 82, PIPE2 = 293 }
+const enum Nr {
+  READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, GETPID = 39, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, KILL = 62, RENAME = 82, UNLINK = 87,
+  GETPPID = 110, MKNOD = 133, PRCTL = 157, PIPE2 = 293,
+}
+const S_IFIFO: u32 = 0o10000;
+const PR_SET_PDEATHSIG: u64 = 1;
+const SIGKILL: u64 = 9;
+const WNOHANG: u32 = 1;
 export const O_RDONLY: u32 = 0;
 export const O_WRONLY_CREATE: u32 = 0x241; // O_WRONLY | O_CREAT | O_TRUNC
+export const O_RDWR_NONBLOCK: u32 = 0x80802; // O_RDWR | O_NONBLOCK | O_CLOEXEC
+
+/** What pipe2 fills. */
+@unmanaged
+export class Pipe {
+  readEnd: i32;
+  writeEnd: i32;
+}
+
+/** The word wait4 fills. */
+@unmanaged
+export class Status { word: u32; }
 
 /** Bytes of `text` with a NUL, for as long as the array is held. */
 export function cString(text: string): ArrayBuffer { return String.UTF8.encode(text, true); }
@@ -18,8 +37,15 @@ export function linuxRead(fd: i32, ptr: usize, bytes: u32): i32 { return <i32>se
 export function linuxWrite(fd: i32, ptr: usize, bytes: u32): i32 { return <i32>serverCall(Nr.WRITE, fd, linearVa(ptr), bytes, 0, 0, 0); }
 export function linuxFork(): i32 { return <i32>serverCall(Nr.FORK, 0, 0, 0, 0, 0, 0); }
 export function linuxExit(status: i32): void { serverCall(Nr.EXIT, status, 0, 0, 0, 0, 0); }
-/** Takes the status of a dead child if there is one: its pid, 0, or -ECHILD. The status word lands at `ptr`. */
-export function linuxReap(pid: i32, ptr: usize): i32 { return <i32>serverCall(Nr.WAIT4, pid, linearVa(ptr), 1, 0, 0, 0); }
+export function linuxSelf(): i32 { return <i32>serverCall(Nr.GETPID, 0, 0, 0, 0, 0, 0); }
+export function linuxParent(): i32 { return <i32>serverCall(Nr.GETPPID, 0, 0, 0, 0, 0, 0); }
+/** The caller is killed when its parent dies. */
+export function linuxDieWithParent(): void { serverCall(Nr.PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0); }
+export function linuxKill(pid: i32): void { serverCall(Nr.KILL, pid, SIGKILL, 0, 0, 0, 0); }
+/** Waits for child `pid` to end: its pid, or -ECHILD. The status word lands at `ptr`. */
+export function linuxWait(pid: i32, ptr: usize): i32 { return <i32>serverCall(Nr.WAIT4, pid, linearVa(ptr), 0, 0, 0, 0); }
+/** Takes the status of dead child `pid` if it is one: its pid, 0, or -ECHILD. The status word lands at `ptr`. */
+export function linuxReap(pid: i32, ptr: usize): i32 { return <i32>serverCall(Nr.WAIT4, pid, linearVa(ptr), WNOHANG, 0, 0, 0); }
 /** Two descriptors, closed by execve, as i32 at `ptr`. */
 export function linuxPipe(ptr: usize): i32 { return <i32>serverCall(Nr.PIPE2, linearVa(ptr), 0x80000, 0, 0, 0, 0); }
 
@@ -27,6 +53,15 @@ export function linuxRename(from: string, to: string): i32 {
   const a = cString(from);
   const b = cString(to);
   return <i32>serverCall(Nr.RENAME, vaOf(a), vaOf(b), 0, 0, 0, 0);
+}
+
+export function linuxUnlink(path: string): void {
+  const name = cString(path);
+  serverCall(Nr.UNLINK, vaOf(name), 0, 0, 0, 0, 0);
+}
+export function linuxMakeFifo(path: string, mode: u32): i32 {
+  const name = cString(path);
+  return <i32>serverCall(Nr.MKNOD, vaOf(name), S_IFIFO | mode, 0, 0, 0, 0);
 }
 
 /** execve with no environment; returns only when it fails. */

@@ -1,34 +1,17 @@
 /**
- * One server the supervisor keeps alive, and how it is given life.
+ * One server the supervisor keeps: a manifest, for one device or for none. The record only; spawn.ts gives it life.
  *
- *   fork ─ child: confine at execve, wait for the handles, execve
- *        └ parent: open the child, install what the manifest says, tell the handles
- *
- * The parent lets go of each device and port it passed on: when the server dies nobody holds them, and the kernel cleans up.
+ *   BLOCKED ──▶ STARTING ──first sign of life──▶ RUNNING ──end──▶ WAITING ──▶ STARTING …
+ *      ▲ what it requires is not ready                     └─────▶ FINISHED, GIVEN_UP, or STOPPED when root asked for it
  */
-import { CapRight } from "../../../kernel/abi/capability";
-import {
-  capDrop, capInstall, endpointCreate, notificationCreate, pciOpen, processConfine, processOpen, processWatch, quotaCreate, serviceOpen,
-} from "../../runtime/native-calls";
-import { linuxClose, linuxExec, linuxExit, linuxFork, linuxPipe, linuxRead, linuxWrite } from "../../runtime/linux";
-import { hex } from "../../runtime/start";
-import { Manifest } from "./manifests";
+import { Manifest } from "./manifest";
 
-export const enum State { STOPPED, RUNNING, WAITING, GIVEN_UP }
+export const enum State { BLOCKED, STARTING, RUNNING, WAITING, FINISHED, STOPPED, GIVEN_UP, REFUSED }
 
-const SERVICE_LOG: u32 = 1;
-const SERVICE_BLOCK_DRIVER: u32 = 2;
-const SERVICE_FILE_SYSTEM: u32 = 4;
-const QUOTA_BYTES: u64 = 4 << 20;
-const TEXT_MAX: u32 = 512;
-const PIPE = changetype<Pipe>(memory.data(offsetof<Pipe>(), 8));
+/** What is to become of a server once its process has ended. */
+export const enum After { POLICY, STOP, START }
 
-/** What pipe2 fills. */
-@unmanaged
-class Pipe {
-  readEnd: i32;
-  writeEnd: i32;
-}
+export const INSTANCES_MAX: i32 = 24;
 
 export class Instance {
   manifest: Manifest;
@@ -36,16 +19,24 @@ export class Instance {
   device: i32;
   /** Which of its kind: /dev/vda has 0. */
   ordinal: i32;
+  /** Its bits in the supervisor's notification. */
   slot: i32;
-  state: State = State.STOPPED;
+  state: State = State.BLOCKED;
+  after: After = After.POLICY;
   pid: i32 = 0;
   notification: u32 = 0;
   startedNs: u64 = 0;
+  /** WAITING: when it starts. */
   dueNs: u64 = 0;
   failures: u32 = 0;
-  restarts: u32 = 0;
+  starts: u32 = 0;
+  /** It was ready, or ended, once: who comes after it may go. */
+  hadChance: bool = false;
+  isHung: bool = false;
   /** Signs of life asked for since the last one came. */
   silent: u32 = 0;
+  /** How it ended last, or why it is refused. */
+  last: string = "-";
 
   constructor(manifest: Manifest, device: i32, ordinal: i32, slot: i32) {
     this.manifest = manifest;
@@ -55,79 +46,30 @@ export class Instance {
   }
 }
 
+/** Its name in the table: "virtio-blk.0". */
+export function instanceName(it: Instance): string { return it.manifest.name + "." + it.ordinal.toString(); }
+export function isAlive(it: Instance): bool { return it.state == State.STARTING || it.state == State.RUNNING; }
+
 /** Bits in the supervisor's notification: deaths below, signs of life above. */
-export function deathBit(instance: Instance): u64 { return <u64>1 << instance.slot; }
-export function aliveBit(instance: Instance): u64 { return <u64>1 << (instance.slot + 16); }
+export function deathBit(it: Instance): u64 { return <u64>1 << it.slot; }
+export function aliveBit(it: Instance): u64 { return <u64>1 << (it.slot + INSTANCES_MAX); }
 
-/** Starts the server: true when its process runs. */
-export function instanceStart(instance: Instance, root: u32, watch: u32): bool {
-  if (linuxPipe(changetype<usize>(PIPE)) < 0) return false;
-  const readEnd = PIPE.readEnd;
-  const writeEnd = PIPE.writeEnd;
-  const pid = linuxFork();
-  if (pid == 0) childBecome(instance, readEnd, writeEnd);
-  linuxClose(readEnd);
-  if (pid > 0) {
-    const process = processOpen(pid);
-    const text = String.UTF8.encode(endow(instance, root, <u32>process, watch), true);
-    processWatch(<u32>process, watch, deathBit(instance));
-    capDrop(<u32>process);
-    linuxWrite(writeEnd, changetype<usize>(text), text.byteLength);
-    instance.pid = pid;
-  }
-  linuxClose(writeEnd);
-  return pid > 0;
+/** The server `it` must wait for before it starts, "" when everything is there. */
+export function awaited(it: Instance, all: Instance[]): string {
+  const manifest = it.manifest;
+  for (let i = 0; i < manifest.requires.length; i++) if (!isReady(manifest.requires[i], all)) return manifest.requires[i];
+  for (let i = 0; i < manifest.after.length; i++) if (!hadChance(manifest.after[i], all)) return manifest.after[i];
+  return "";
 }
 
-/** The child: arguments come through the pipe, separated by spaces. */
-function childBecome(instance: Instance, readEnd: i32, writeEnd: i32): void {
-  linuxClose(writeEnd);
-  processConfine();
-  const buffer = new ArrayBuffer(TEXT_MAX);
-  let length = 0;
-  while (true) {
-    const n = linuxRead(readEnd, changetype<usize>(buffer) + length, TEXT_MAX - length);
-    if (n <= 0) break;
-    length += n;
-  }
-  if (length > 1) {
-    const words = String.UTF8.decodeUnsafe(changetype<usize>(buffer), length - 1).split(" ");
-    linuxExec("/lib/servers/" + instance.manifest.name, words);
-  }
-  linuxExit(127);
+/** One of that name runs. */
+function isReady(name: string, all: Instance[]): bool {
+  for (let i = 0; i < all.length; i++) if (all[i].manifest.name == name && all[i].state == State.RUNNING) return true;
+  return false;
 }
 
-/** Installs what the server needs: its command line. */
-function endow(instance: Instance, root: u32, process: u32, watch: u32): string {
-  let text = instance.manifest.name;
-  const needs = instance.manifest.needs;
-  for (let i = 0; i < needs.length; i++) {
-    const handle = give(instance, needs[i], root, process, watch);
-    if (handle > 0) text += " " + needs[i] + "=" + hex(<u64>handle).substring(2);
-  }
-  return text + " heartbeatBits=" + hex(aliveBit(instance)).substring(2) + " disk=" + hex(instance.ordinal).substring(2);
-}
-
-/** One capability by the name the manifest gives it: its handle in the server, or a negated errno. */
-function give(instance: Instance, name: string, root: u32, process: u32, watch: u32): i64 {
-  if (name == "heartbeat") return capInstall(process, watch, CapRight.SIGNAL, 0);
-  if (name == "notification") {
-    if (instance.notification != 0) capDrop(instance.notification);
-    instance.notification = <u32>notificationCreate();
-    return capInstall(process, instance.notification, CapRight.SIGNAL | CapRight.WAIT, 0);
-  }
-  if (name == "log") return passOn(process, serviceOpen(root, SERVICE_LOG));
-  if (name == "block") return passOn(process, serviceOpen(root, SERVICE_BLOCK_DRIVER));
-  if (name == "filesystem") return passOn(process, serviceOpen(root, SERVICE_FILE_SYSTEM));
-  if (name == "endpoint") return passOn(process, endpointCreate());
-  if (name == "quota") return passOn(process, quotaCreate(root, QUOTA_BYTES));
-  if (name == "pci") return passOn(process, pciOpen(root, instance.device));
-  return -1;
-}
-
-function passOn(process: u32, source: i64): i64 {
-  if (source < 0) return source;
-  const handle = capInstall(process, <u32>source, CapRight.ALL, 0);
-  capDrop(<u32>source);
-  return handle;
+/** All of that name, even if there is none, had their chance. */
+function hadChance(name: string, all: Instance[]): bool {
+  for (let i = 0; i < all.length; i++) if (all[i].manifest.name == name && !all[i].hadChance) return false;
+  return true;
 }

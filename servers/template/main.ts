@@ -3,8 +3,8 @@
  *
  * Capabilities: `endpoint` to receive on, `notification` to be woken by, `log`.
  */
-import { serveCalls, Words } from "../../runtime/loop";
-import { handleNamed, log, runtimeStart, serverBuffer } from "../../runtime/start";
+import { serveCalls, Words } from "../runtime/loop";
+import { handleNamed, log, runtimeStart, serverBuffer } from "../runtime/start";
 
 export { serverBuffer };
 
