@@ -32,11 +32,11 @@ const BUSY = -16n;
 const FIFO = "/run/services.ctl";
 
 export class World {
-  readonly files = new Map<string, string>();
+  readonly files: Map<string, string> = new Map();
   readonly children: Child[] = [];
   readonly log: string[] = [];
   /** Devices that somebody holds. */
-  readonly busy = new Set<number>();
+  readonly busy: Set<number> = new Set();
   /** Forks that fail. */
   forksToFail = 0;
   private readonly server: Server;
