@@ -32,10 +32,13 @@ export function userlandEntries(): ArchiveEntry[] {
   ];
 }
 
+/** Built like servers, run like programs. */
+const COMMANDS = new Set(["supervisor", "fault"]);
+
 /** The ring-3 servers, and what the supervisor knows of them. */
 function serverEntries(): ArchiveEntry[] {
   const programs = [...buildServers()].map(([name, path]) =>
-    file(name === "supervisor" ? "sbin/supervisor" : `lib/servers/${name}`, readFileSync(path), 0o755));
+    file(COMMANDS.has(name) ? `sbin/${name}` : `lib/servers/${name}`, readFileSync(path), 0o755));
   return [...programs, file("lib/servers/manifests", Buffer.from(manifestLines()), 0o644)];
 }
 

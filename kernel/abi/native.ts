@@ -29,8 +29,11 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1003, name: "cap_info", args: "target: cap, info: out<CapInfo>" },
   /** Derives `source` into the space behind a PROCESS capability; the new handle there. */
   { nr: 0x1004, name: "cap_install", args: "process: cap, source: cap, rights: uint, badge: ulong" },
-  /** The ROOT capability: for an unconfined process with uid 0 only (anyone); all authority derives from it. */
-  { nr: 0x1005, name: "root_claim", args: "" },
+  /**
+   * The ROOT capability: for an unconfined process with uid 0 only (anyone); all authority derives from it. share 0: EBUSY while somebody
+   * has it, so that one supervisor runs. share 1: one more holder, a tool that drops it as soon as it has what it came for.
+   */
+  { nr: 0x1005, name: "root_claim", args: "share: uint" },
 
   // ---- IPC: label and four words each way ----
   { nr: 0x1010, name: "endpoint_create", args: "" },

@@ -72,7 +72,7 @@ function call4097(frame: TrapFrame): i64 { return nativeCapDrop(<u32>frame.rdi);
 function call4098(frame: TrapFrame): i64 { return nativeCapRevoke(<u32>frame.rdi); }
 function call4099(frame: TrapFrame): i64 { return nativeCapInfo(<u32>frame.rdi, frame.rsi); }
 function call4100(frame: TrapFrame): i64 { return nativeCapInstall(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx, frame.r10); }
-function call4101(frame: TrapFrame): i64 { return nativeRootClaim(); }
+function call4101(frame: TrapFrame): i64 { return nativeRootClaim(<u32>frame.rdi); }
 function call4112(frame: TrapFrame): i64 { return nativeEndpointCreate(); }
 function call4113(frame: TrapFrame): i64 { return nativeIpcCall(<u32>frame.rdi, <u32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
 function call4114(frame: TrapFrame): i64 { return nativeIpcReplyWait(<u32>frame.rdi, <i32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }

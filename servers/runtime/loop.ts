@@ -22,13 +22,16 @@ export class Words {
 }
 const WORDS = changetype<Words>(memory.data(40, 8));
 
-/** Waits for bits of `n` for ever, answering the supervisor, and gives every other bit to `onBits`. Does not return. */
+/**
+ * Waits for bits of `n` for ever, answering the supervisor, and gives every other bit to `onBits`; with each sign of life that is 0 at
+ * least, for a driver to look whether an interrupt got lost. Does not return.
+ */
 export function serveBits(n: u32, onBits: (bits: u64) => void): void {
   while (true) {
     const bits = notificationWait(n, 0);
     if (bits < 0) continue; // a signal
     if (<u64>bits & HEARTBEAT) notificationSignal(heartbeatHandle(), heartbeatMask());
-    if (<u64>bits & ~HEARTBEAT) onBits(<u64>bits & ~HEARTBEAT);
+    onBits(<u64>bits & ~HEARTBEAT);
     __collect();
   }
 }

@@ -23,7 +23,9 @@ function call4(nr: Native, a: u64, b: u64, c: u64, d: u64): i64 { return serverC
 export function capCopy(source: u32, rights: u32, badge: u64): i64 { return call3(Native.CAP_COPY, source, rights, badge); }
 export function capDrop(target: u32): i64 { return call1(Native.CAP_DROP, target); }
 export function capInstall(process: u32, source: u32, rights: u32, badge: u64): i64 { return call4(Native.CAP_INSTALL, process, source, rights, badge); }
-export function rootClaim(): i64 { return call0(Native.ROOT_CLAIM); }
+export function rootClaim(): i64 { return call1(Native.ROOT_CLAIM, 0); }
+/** For a tool beside the supervisor. */
+export function rootShare(): i64 { return call1(Native.ROOT_CLAIM, 1); }
 export function endpointCreate(): i64 { return call0(Native.ENDPOINT_CREATE); }
 export function endpointBind(endpoint: u32, notification: u32): i64 { return call2(Native.ENDPOINT_BIND, endpoint, notification); }
 export function ipcCall(endpoint: u32, label: i32, words: usize): i64 { return serverIpc(Native.IPC_CALL, endpoint, label, words); }

@@ -284,6 +284,21 @@ export function capLookup(space: CapSpace, handle: u32, kind: u32, rights: u32):
   return result;
 }
 
+/** The `n`th object of `kind` that the space names, with a reference for the caller; 0 when there are fewer. */
+export function capNth(space: CapSpace, kind: u32, n: u32): usize {
+  let seen: u32 = 0;
+  let result: usize = 0;
+  spinLock(CAP_LOCK);
+  for (let i: u32 = 0; i < space.chunks << CHUNK_SHIFT && result == 0; i++) {
+    const object = slotOf(space, i).object;
+    if (object == 0 || objectAt(object).kind != kind || seen++ != n) continue;
+    objectGet(objectAt(object));
+    result = object;
+  }
+  spinUnlock(CAP_LOCK);
+  return result;
+}
+
 /** capLookup in the space at `spaceAddress` (0: none), which also stores the capability's badge. */
 export function capLookupBadge(spaceAddress: u32, handle: u32, kind: u32, rights: u32, badge: BadgeOut): usize {
   if (spaceAddress == 0) return <usize>-Errno.BADF;

@@ -141,10 +141,11 @@ function presentFault(mm: AddressSpace, vma: Vma, va: u64, slot: u64, found: u64
     tlbFlushPageLocal(va);
     return FaultResult.RESOLVED;
   }
-  return copyOnWrite(mm, vma, va, slot, entry);
+  return pageOwn(mm, vma, va, slot, entry);
 }
 
-function copyOnWrite(mm: AddressSpace, vma: Vma, va: u64, slot: u64, entry: u64): i32 {
+/** Makes the present page at `slot` this space's own and writable, by a copy if others see it too. RESOLVED, or NO_MEMORY. */
+export function pageOwn(mm: AddressSpace, vma: Vma, va: u64, slot: u64, entry: u64): i32 {
   const old = paToPfn(entry & PTE_ADDRESS);
   if (entry & Pte.ANON && frameRefs(old) == 1) {
     physStore64(slot, entry | Pte.WRITE | Pte.DIRTY); // X1: the relatives are gone

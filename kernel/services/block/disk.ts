@@ -15,7 +15,7 @@
  *             that; the order of D1 across queues comes for nothing.
  * Units       sector: 512 bytes.
  */
-import { physLoad32, physLoad64, physStore32, physStore64 } from "../../../arch/current";
+import { monoNowNs, physLoad32, physLoad64, physStore32, physStore64 } from "../../../arch/current";
 import {
   BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_MAGIC, BLOCK_QUEUES, BlockCompletion, BlockFeature, BlockFlag, BlockGeometry, BlockOp, BlockRequest, BlockRing, BlockSegment,
 } from "../../abi/block-ring";
@@ -30,6 +30,9 @@ import { ListNode, listAppend, listInit, listNodeAt, listRemove, listSame } from
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
 import { wordAt, wordSet } from "../../lib/words";
+import { currentProcess, processOf } from "../process/process";
+import { processGet, processPut } from "../process/process-table";
+import { ringSpoil } from "./ring-fault";
 import { Request, requestAt, requestCreate, requestFree, requestNode, requestPieceBytes, requestPiecePa, RequestState, requestWait } from "./request";
 
 @final @unmanaged
@@ -49,10 +52,12 @@ export class Disk {
   deaths: u32;       // drivers lost
   maxDiscard: u32;   // sectors of one DISCARD, of one WRITE_ZEROES; 0: any
   maxZeroes: u32;
+  driver: u32;       // Process that attached, one reference; 0: none
   reads: u64;        // requests done, sectors moved: /proc/diskstats
   readSectors: u64;
   writes: u64;
   writeSectors: u64;
+  emptySinceNs: u64; // when the last driver left, 0: one is there
 }
 
 /** One ring to the driver. The counters are ours: the ring's copies are only told to the driver. */
@@ -83,8 +88,9 @@ const RING_PAGES: u32 = COMPLETIONS_AT / PAGE + 1;
 export function diskAt(index: u32): Disk | null {
   return index < DISKS_MAX ? changetype<Disk>(DISKS + (<usize>index << 7)) : null; // SAFETY: index is in range
 }
-function lockOf(disk: Disk): SpinLock { return spinLockAt(changetype<usize>(disk)); }
-function listOf(disk: Disk): ListNode { return listNodeAt(changetype<usize>(disk) + offsetof<Disk>("requests")); }
+/** Disk.lock and Disk.requests, for disk-watch.ts. */
+export function lockOf(disk: Disk): SpinLock { return spinLockAt(changetype<usize>(disk)); }
+export function listOf(disk: Disk): ListNode { return listNodeAt(changetype<usize>(disk) + offsetof<Disk>("requests")); }
 /** Queue `index` (< BLOCK_QUEUES) of a disk. */
 function queueOf(disk: Disk, index: u32): Queue {
   return changetype<Queue>(QUEUES + (<usize>(disk.index * BLOCK_QUEUES + index) << 4)); // SAFETY: index is in range
@@ -132,6 +138,7 @@ function issueLocked(disk: Disk, queue: Queue, request: Request, tag: u32): void
   wordSet(tagsOf(disk, request.queue), tag, <u32>changetype<usize>(request));
   request.tag = tag;
   request.state = RequestState.ISSUED;
+  request.issuedNs = monoNowNs();
   disk.waiting--;
   queue.submitHead++;
   queue.inFlight++;
@@ -225,7 +232,8 @@ export function diskFlush(disk: Disk): i32 {
   return result;
 }
 
-function finishLocked(disk: Disk, request: Request, status: i32): void {
+/** The request is done: off the list, its caller awake. */
+export function finishLocked(disk: Disk, request: Request, status: i32): void {
   listRemove(requestNode(request));
   if (request.state == <u32>RequestState.WAITING) disk.waiting--;
   request.state = RequestState.DONE;
@@ -243,7 +251,7 @@ function finishLocked(disk: Disk, request: Request, status: i32): void {
 
 // ---- Drivers ----
 
-/** Takes a driver for a disk of this geometry, and its notification (reference taken over): the number of queues, or EBUSY, ENOMEM. */
+/** Takes the running process as driver for a disk of this geometry, and its notification (reference taken over): the number of queues, or EBUSY, ENOMEM. */
 export function diskAttach(disk: Disk, geometry: BlockGeometry, queues: u32, doorbell: u32): i32 {
   const rings = scratchPush(BLOCK_QUEUES << 2);
   let made: u32 = 0;
@@ -268,6 +276,9 @@ function attach(disk: Disk, geometry: BlockGeometry, rings: usize, queues: u32, 
     disk.maxDiscard = geometry.maxDiscard;
     disk.maxZeroes = geometry.maxZeroes;
     disk.isPresent = 1;
+    disk.emptySinceNs = 0;
+    disk.driver = <u32>changetype<usize>(currentProcess());
+    processGet(currentProcess());
     for (let i: u32 = 0; i < queues; i++) ringSet(queueOf(disk, i), memoryObjectAt(wordAt(rings, i)), disk.generation);
   }
   spinUnlock(lockOf(disk));
@@ -310,16 +321,20 @@ export function diskDetach(disk: Disk, generation: u32): void {
   spinLock(lockOf(disk));
   const queues = disk.generation == generation ? disk.queues : 0;
   const doorbell = disk.doorbell;
+  const driver = disk.driver;
   for (let i: u32 = 0; i < queues; i++) wordSet(rings, i, queueLeaveLocked(disk, i));
   if (queues != 0) {
     disk.queues = 0;
     disk.doorbell = 0;
     disk.isStarted = 0;
+    disk.driver = 0;
+    disk.emptySinceNs = monoNowNs();
     disk.deaths++;
   }
   spinUnlock(lockOf(disk));
   for (let i: u32 = 0; i < queues; i++) objectPut(objectAt(wordAt(rings, i)));
   if (queues != 0) objectPut(objectAt(doorbell));
+  if (queues != 0) processPut(processOf(driver));
   scratchPop(BLOCK_QUEUES << 2);
 }
 
@@ -355,6 +370,7 @@ export function diskComplete(disk: Disk, generation: u32, index: u32): i32 {
 function completeLocked(disk: Disk, index: u32): i32 {
   const queue = queueOf(disk, index);
   const ring = memoryObjectAt(queue.ring);
+  ringSpoil(disk.index, headerPa(ring, 0), ringPa(ring, COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * <u32>offsetof<BlockCompletion>()));
   const head = physLoad32(headerPa(ring, offsetof<BlockRing>("completeHead")));
   const count = head - queue.completeTail;
   if (count > BLOCK_ENTRIES) return -Errno.PROTO;

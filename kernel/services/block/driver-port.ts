@@ -6,12 +6,12 @@ import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
 import { ServiceOps, ServicePort, serviceRegister } from "../../core/cap/service-port";
 import { userRangeOk } from "../../core/mm/layout";
-import { currentTask } from "../../core/sched/cpu";
 import { cpuOnlineCount } from "../../core/sched/placement";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
-import { Task } from "../../core/sched/task";
-import { LogLevel, logBegin, logCString, logEnd, logKeyDec, logStr } from "../../lib/log";
+import { LogLevel, logBegin, logEnd, logKeyDec, logStr } from "../../lib/log";
+import { serverDistrust } from "../native/distrust";
 import { handleGive, handleLookup } from "../native/process-space";
+import { currentProcess } from "../process/process";
 import { isErrPtr } from "../vfs/types";
 import { blockDeviceAppear } from "./block-file";
 import { diskAt, diskAttach, diskComplete, diskDetach, diskRing, diskStart } from "./disk";
@@ -19,7 +19,6 @@ import { REQUEST_PIECES } from "./request";
 
 const PORT_OPS = changetype<ServiceOps>(memory.data(offsetof<ServiceOps>()));
 const SECTOR: u32 = 512;
-const COMM_BYTES: u32 = 16;
 
 /**
  * ServicePort.data: 1 + index of the disk it attached, 0: none yet.
@@ -58,12 +57,9 @@ function driverCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u
   }
 }
 
-/** It wrote nonsense into the ring: its port is closed, as if it had died. */
+/** It wrote nonsense into the ring: its port is closed, and its life with it. */
 function driverDistrust(port: ServicePort): void {
-  logBegin(LogLevel.WARN, "block");
-  logStr("nonsense in the ring from ");
-  logCString(changetype<usize>(currentTask()) + offsetof<Task>("comm0"), COMM_BYTES);
-  logEnd();
+  serverDistrust(currentProcess(), "wrote nonsense into its ring");
   driverGone(port);
   port.data = 0;
 }

@@ -30,6 +30,7 @@ export class Request {
   wait2: u64;
   wait3: u64;
   sector: u64;     // on the disk, partitions already added
+  issuedNs: u64;   // when a driver was told of it last
   op: u32;         // BlockOp
   sectors: u32;
   state: u32;      // RequestState

@@ -3,6 +3,8 @@ import { blockFilesInit } from "../block/block-file";
 import { bufferCacheInit } from "../block/buffer-cache";
 import { disksInit } from "../block/disk";
 import { blockDriverInit } from "../block/driver-port";
+import { debugServiceInit } from "../debug/debug-service";
+import { watchdogStart } from "../native/watchdog";
 import { consoleInit } from "../tty/console";
 import { deviceInit } from "../vfs/dev/device";
 import { devptsInit } from "../vfs/dev/devpts";
@@ -30,6 +32,8 @@ export function driversInit(): void {
   blockDriverInit();
   servedInit();
   fileSystemPortInit();
+  debugServiceInit();
+  watchdogStart();
   devtmpfsInit();
   devptsInit();
   procfsInit();

@@ -20,10 +20,10 @@ export function rootObjectInit(): void {
   objectInit(ROOT, CapKind.ROOT);
 }
 
-export function nativeRootClaim(): i64 {
+export function nativeRootClaim(share: u32): i64 {
   if (currentCred().euid != 0) return -Errno.PERM;
   if (currentProcess().confinement != 0) return -Errno.PERM;
-  if (ROOT.slots != 0) return -Errno.BUSY;
+  if (share == 0 && ROOT.slots != 0) return -Errno.BUSY;
   const space = spaceOfCurrent();
   return space ? capInsert(space, ROOT, CapRight.ALL, 0) : -Errno.NOMEM;
 }

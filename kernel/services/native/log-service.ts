@@ -1,16 +1,23 @@
-/** The LOG service: lines of servers in the kernel's log. Operation 1: a0 = address, a1 = bytes (at most 240). */
-import { userCopyIn } from "../../../arch/current";
+/**
+ * The LOG service: lines of servers in the kernel's log. Operation 1: a0 = address, a1 = bytes (at most 240).
+ *
+ * A port gets LINES_MOST lines a second into the log; what is beyond is counted, and the count logged with the first line of a later
+ * second: a server cannot drown the others.
+ */
+import { monoNowNs, userCopyIn } from "../../../arch/current";
 import { ServiceId } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { ServiceOps, ServicePort, serviceRegister } from "../../core/cap/service-port";
 import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { Task } from "../../core/sched/task";
-import { LogLevel, logBegin, logBytes, logCString, logEnd, logStr } from "../../lib/log";
+import { LogLevel, logBegin, logBytes, logCString, logDec, logEnd, logStr } from "../../lib/log";
 import { byteAt, bytePut } from "../../lib/bytes";
 import { userRangeOk } from "../../core/mm/layout";
 
 const LINE_MAX: u32 = 240;
+const LINES_MOST: u32 = 50;
+const SECOND_NS: u64 = 1_000_000_000;
 const COMM_BYTES: u32 = 16;
 const LOG_OPS = changetype<ServiceOps>(memory.data(offsetof<ServiceOps>()));
 
@@ -28,16 +35,38 @@ function logServiceCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a
   if (!userRangeOk(a0, length)) return -Errno.FAULT;
   const line = scratchPush(LINE_MAX);
   const failed = userCopyIn(line, a0, length);
-  if (failed == 0) {
+  if (failed == 0 && lineAllowed(port)) {
     textClean(line, length);
-    logBegin(LogLevel.INFO, "server");
-    logCString(changetype<usize>(currentTask()) + offsetof<Task>("comm0"), COMM_BYTES);
-    logStr(": ");
+    lineBegin();
     logBytes(line, length);
     logEnd();
   }
   scratchPop(LINE_MAX);
   return failed != 0 ? -Errno.FAULT : length;
+}
+
+function lineBegin(): void {
+  logBegin(LogLevel.INFO, "server");
+  logCString(changetype<usize>(currentTask()) + offsetof<Task>("comm0"), COMM_BYTES);
+  logStr(": ");
+}
+
+/** ServicePort.data: the second of the port's latest line; data1: its lines in that second. */
+function lineAllowed(port: ServicePort): bool {
+  const second = <u32>(monoNowNs() / SECOND_NS);
+  if (port.data != second) {
+    if (port.data1 > LINES_MOST) leftOutLog(port.data1 - LINES_MOST);
+    port.data = second;
+    port.data1 = 0;
+  }
+  return ++port.data1 <= LINES_MOST;
+}
+
+function leftOutLog(lines: u32): void {
+  lineBegin();
+  logDec(lines);
+  logStr(" lines left out");
+  logEnd();
 }
 
 /** A server cannot forge lines or send escape sequences to a terminal. */

@@ -101,10 +101,11 @@ function giveUp(reason: string): void {
   unreachable();
 }
 
+/** No bits at all: time to look whether an interrupt got lost. */
 function onBits(bits: u64): void {
   if (bits & STATE_BIT && deviceNeedsReset()) giveUp("the device asks for a reset");
   for (let i = 0; i < QUEUES.length; i++) {
-    const hasFinished = (bits & (IRQ_BIT << i)) != 0;
+    const hasFinished = bits == 0 || (bits & (IRQ_BIT << i)) != 0;
     let completed = hasFinished ? finishedTake(i) : 0;
     if (bits & (BLOCK_DOORBELL << i) || completed > 0) completed += requestsTake(i);
     if (completed > 0) serviceCall(port, BlockDriverOp.COMPLETE, i, 0, 0, 0);

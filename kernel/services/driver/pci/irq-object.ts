@@ -9,6 +9,7 @@
  */
 import { irqRegister, physLoad32, physStore32, Vector } from "../../../../arch/current";
 import { CapKind } from "../../../abi/capability";
+import { IrqFault } from "../../../abi/debug";
 import { Errno } from "../../../abi/errno";
 import { KObject, objectAt, objectIgnore, objectInit, objectKindSet, objectPut } from "../../../core/cap/object";
 import { notificationAt, notificationSignal } from "../../../core/ipc/notification";
@@ -38,6 +39,8 @@ export class IrqObject {
   bits: u64;
   entryPa: u64;      // its entry of the MSI-X table
   pci: u32;          // the PCI object it came from, one reference
+  fault: u32;        // IrqFault: messages go astray on purpose (kernel/services/debug); 0: they do not
+  isHeld: u32;       // a message was kept back and is delivered when the fault ends
   pad: u32;
 }
 
@@ -55,9 +58,26 @@ export function irqObjectsInit(): void {
 function irqArrived(vector: u32): void {
   spinLock(LOCK);
   const owner = wordAt(OWNERS, vector);
-  if (owner != 0 && irqObjectAt(owner).notification != 0) {
-    notificationSignal(notificationAt(irqObjectAt(owner).notification), irqObjectAt(owner).bits);
-  }
+  if (owner != 0 && (irqObjectAt(owner).fault == 0 || faultLets(irqObjectAt(owner)))) messageDeliver(irqObjectAt(owner));
+  spinUnlock(LOCK);
+}
+
+function messageDeliver(irq: IrqObject): void {
+  if (irq.notification != 0) notificationSignal(notificationAt(irq.notification), irq.bits);
+}
+
+/** What becomes of a message while a fault is injected: true when it is delivered now. */
+function faultLets(irq: IrqObject): bool {
+  if (irq.fault != <u32>IrqFault.DROP) irq.isHeld = 1;
+  return irq.fault == <u32>IrqFault.REPEAT;
+}
+
+/** From now on the object's messages are treated as `fault` (IrqFault) says; 0: as they should be, and what was held comes. */
+export function irqObjectFault(irq: IrqObject, fault: u32): void {
+  spinLock(LOCK);
+  irq.fault = fault;
+  if (fault == 0 && irq.isHeld) messageDeliver(irq);
+  irq.isHeld = 0;
   spinUnlock(LOCK);
 }
 

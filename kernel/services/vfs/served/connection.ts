@@ -27,6 +27,10 @@ import { Rank } from "../../../lib/lock-rank";
 import { LogLevel, logBegin, logDec, logEnd, logStr } from "../../../lib/log";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../../lib/spinlock";
 import { wordAt, wordSet } from "../../../lib/words";
+import { serverDistrust } from "../../native/distrust";
+import { currentProcess, processOf } from "../../process/process";
+import { processGet, processPut } from "../../process/process-table";
+import { replySpoil } from "./reply-fault";
 
 @final @unmanaged
 export class Connection {
@@ -42,6 +46,11 @@ export class Connection {
   wait3: u64;
   emptySinceNs: u64; // 0: a server is there, or was never missed
   calls: u64;
+  callBeganNs: u64;  // when the server took the call it owes an answer to; 0: none
+  callActiveNs: u64; // its last sign of life since: a request to its device is done; 0: it waits for one
+  faultSeed: u64;
+  fault: u32;        // ReplyFault of the next answer (kernel/services/debug), 0: none
+  process: u32;      // Process of the server, one reference; 0: none
   typeName: u32;     // a string; 0: the connection is free
   endpoint: u32;     // of the server, one reference; 0: none
   window: u32;       // MemoryObject, one reference
@@ -67,9 +76,9 @@ export class ServedMount {
 }
 
 export const CONNECTIONS: u32 = 4;
-const CONNECTION_BYTES: u32 = 160;
-const TABLE: usize = memory.data(4 * 160, 8);
-if (offsetof<Connection>() > 160) ERROR("TABLE has 160 bytes a connection");
+const CONNECTION_BYTES: u32 = 192;
+const TABLE: usize = memory.data(4 * 192, 8);
+if (offsetof<Connection>() > 192) ERROR("TABLE has 192 bytes a connection");
 /** Names as strings: a length before each. */
 const NAMES: usize = memory.data(4 * 64, 8);
 const NAME_MOST: u32 = 15;
@@ -77,6 +86,12 @@ const PAGE: u32 = 4096;
 const WINDOW_PAGES: u32 = FS_WINDOW_BYTES / PAGE;
 /** As long as the supervisor may take to restart a server, and longer. */
 const GIVE_UP_NS: u64 = 60_000_000_000;
+/** A server that shows no sign of life for so long while it owes an answer, or owes one for so long in all, is ended. */
+const SILENT_NS: u64 = 10_000_000_000;
+const OVERDUE_NS: u64 = 120_000_000_000;
+/** Errnos a method may answer: bit i for errno i. Whoever answers another one is not to be believed. */
+const LAWFUL: u64 = 1 << Errno.PERM | 1 << Errno.NOENT | 1 << Errno.IO | 1 << Errno.NOMEM | 1 << Errno.EXIST | 1 << Errno.INVAL |
+  1 << Errno.FBIG | 1 << Errno.NOSPC | 1 << Errno.ROFS | <u64>1 << Errno.NAMETOOLONG | <u64>1 << Errno.NOTEMPTY;
 
 /** Connection `index` (< CONNECTIONS). */
 export function connectionAt(index: u32): Connection {
@@ -120,6 +135,7 @@ export function connectionServe(c: Connection, endpoint: u32): usize {
   spinLock(lockOf(c));
   const oldEndpoint = c.endpoint;
   const oldWindow = c.window;
+  const oldProcess = c.process;
   const isFree = oldEndpoint == 0 || endpointAt(oldEndpoint).isDead != 0;
   if (isFree) {
     c.endpoint = endpoint;
@@ -128,6 +144,8 @@ export function connectionServe(c: Connection, endpoint: u32): usize {
     c.isGivenUp = 0;
     c.emptySinceNs = 0;
     objectGet(memoryObjectHead(window));
+    c.process = <u32>changetype<usize>(currentProcess());
+    processGet(currentProcess());
     wakeUpAll(waitOf(c));
   }
   spinUnlock(lockOf(c));
@@ -136,6 +154,7 @@ export function connectionServe(c: Connection, endpoint: u32): usize {
     return <usize>-Errno.EXIST;
   }
   serverPut(oldEndpoint, oldWindow);
+  if (oldProcess != 0) processPut(processOf(oldProcess));
   return changetype<usize>(window);
 }
 
@@ -145,13 +164,16 @@ export function connectionLeft(c: Connection, generation: u32): void {
   const isCurrent = c.generation == generation;
   const endpoint = isCurrent ? c.endpoint : 0;
   const window = isCurrent ? c.window : 0;
+  const process = isCurrent ? c.process : 0;
   if (isCurrent) {
     c.endpoint = 0;
     c.window = 0;
+    c.process = 0;
     c.emptySinceNs = monoNowNs();
   }
   spinUnlock(lockOf(c));
   serverPut(endpoint, window);
+  if (process != 0) processPut(processOf(process));
 }
 
 function serverPut(endpoint: u32, window: u32): void {
@@ -159,10 +181,11 @@ function serverPut(endpoint: u32, window: u32): void {
   if (window != 0) objectPut(objectAt(window));
 }
 
-/** Lets callers go that have waited GIVE_UP_NS for a server; called now and then. */
+/** Every now and then: ends servers that owe an answer, and lets callers go that have waited GIVE_UP_NS for a server. */
 export function connectionsWatch(): void {
   for (let i: u32 = 0; i < CONNECTIONS; i++) {
     const c = connectionAt(i);
+    if (isOverdue(c, monoNowNs())) connectionDistrust(c, c.generation, "does not answer a call");
     if (c.emptySinceNs == 0) continue;
     spinLock(lockOf(c));
     const isOver = c.endpoint == 0 && c.isGivenUp == 0 && c.emptySinceNs != 0 && monoNowNs() - c.emptySinceNs > GIVE_UP_NS;
@@ -172,6 +195,41 @@ export function connectionsWatch(): void {
     }
     spinUnlock(lockOf(c));
   }
+}
+
+function isOverdue(c: Connection, now: u64): bool {
+  const began = atomic.load<u64>(changetype<usize>(c) + offsetof<Connection>("callBeganNs"));
+  const active = atomic.load<u64>(changetype<usize>(c) + offsetof<Connection>("callActiveNs"));
+  if (began == 0 || now < began) return false;
+  return now - began > OVERDUE_NS || (active != 0 && now > active && now - active > SILENT_NS);
+}
+
+/** The server of `c` waits for its device (`isWaiting`), or has got what it waited for: it is not to blame for that time. */
+export function connectionDeviceWait(c: Connection, isWaiting: bool): void {
+  atomic.store<u64>(changetype<usize>(c) + offsetof<Connection>("callActiveNs"), isWaiting ? 0 : monoNowNs());
+}
+
+/** Ends the server of `generation`, if it is still there. */
+function connectionDistrust(c: Connection, generation: u32, why: string): void {
+  spinLock(lockOf(c));
+  const process = c.generation == generation ? c.process : 0;
+  if (process != 0) processGet(processOf(process));
+  spinUnlock(lockOf(c));
+  if (process == 0) return;
+  serverDistrust(processOf(process), why);
+  processPut(processOf(process));
+}
+
+/** The server's next answer is spoilt (kernel/services/debug): ReplyFault and what decides how. */
+export function connectionFaultArm(c: Connection, fault: u32, seed: u64): void {
+  c.faultSeed = seed;
+  atomic.store<u32>(changetype<usize>(c) + offsetof<Connection>("fault"), fault);
+}
+
+function faultTake(c: Connection, label: i32, window: MemoryObject, replyEnd: u32): i32 {
+  const fault = c.fault;
+  c.fault = 0;
+  return fault != 0 ? replySpoil(fault, c.faultSeed, label, window, replyEnd) : label;
 }
 
 // ---- Calls ----
@@ -260,11 +318,25 @@ function callOnce(
   message.w1 = flags;
   message.w2 = 0;
   message.w3 = 0;
-  const label = endpointCallSure(endpointAt(endpoint), message);
+  callClock(c, monoNowNs());
+  const answer = endpointCallSure(endpointAt(endpoint), message);
+  callClock(c, 0);
+  const label = faultTake(c, answer, memoryObjectAt(window), replyEnd);
   scratchPop(offsetof<KernelMessage>());
   if (label == 0) windowMove(memoryObjectAt(window), FS_REPLY_OFFSET, c.reply, replyEnd - FS_REPLY_OFFSET, false);
   serverPut(endpoint, window);
-  return label > 0 || label < -4095 ? -Errno.IO : label;
+  if (isLawful(label)) return label;
+  connectionDistrust(c, generation, "answers nonsense"); // EPIPE of a server that died comes here too: nothing is left to end
+  return -Errno.PIPE;
+}
+
+function callClock(c: Connection, now: u64): void {
+  atomic.store<u64>(changetype<usize>(c) + offsetof<Connection>("callActiveNs"), now);
+  atomic.store<u64>(changetype<usize>(c) + offsetof<Connection>("callBeganNs"), now);
+}
+
+function isLawful(label: i32): bool {
+  return label == 0 || (label < 0 && label > -64 && (LAWFUL >> <u64>-label & 1) != 0);
 }
 
 /** Copies between the window at `offset` and linear memory. */

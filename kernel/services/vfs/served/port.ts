@@ -16,7 +16,7 @@ import { handleGive, handleLookup } from "../../native/process-space";
 import { bytesAre, bytesLength } from "../name";
 import { fsServerTypeRegister, fsTypeKnown } from "../super-block";
 import { isErrPtr } from "../types";
-import { Connection, connectionAt, connectionCreate, connectionLeft, CONNECTIONS, connectionServe } from "./connection";
+import { Connection, connectionAt, connectionCreate, connectionDeviceWait, connectionLeft, CONNECTIONS, connectionServe } from "./connection";
 import { diskOfFs, ServedSuper } from "./inode";
 import { servedSuperFind } from "./super";
 
@@ -52,6 +52,13 @@ function fsPortCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u
   if (c.generation != port.data1) return -Errno.STALE;
   const fs = servedSuperFind(c, a0);
   if (!fs) return -Errno.NODEV;
+  connectionDeviceWait(c, true);
+  const result = deviceCall(fs, op, a1, a2, a3);
+  connectionDeviceWait(c, false);
+  return result;
+}
+
+function deviceCall(fs: ServedSuper, op: u32, a1: u64, a2: u64, a3: u64): i64 {
   switch (op) {
     case FileSystemOp.READ: return deviceRead(fs, a1, a2, a3);
     case FileSystemOp.COMMIT: return deviceCommit(fs, a1, a2);

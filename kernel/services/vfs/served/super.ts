@@ -26,7 +26,7 @@ import { StatfsInfo, superAlloc, SuperOps, superOpsDefaults, superPut, superRoot
 import { dentryOf, FileMode, inodeOf, isErrPtr, Path, SuperBlock, superOf } from "../types";
 import { AT_FDCWD, WalkFlag } from "../walk";
 import {
-  callBegin, callEnd, callMake, Connection, connectionAt, connectionsInit, connectionsWatch, reply32, reply64, replyAt, requestPut32,
+  callBegin, callEnd, callMake, Connection, connectionAt, connectionsInit, reply32, reply64, replyAt, requestPut32,
 } from "./connection";
 import { servedDirectoriesInit, servedInodeOf } from "./directory";
 import { servedFilesInit } from "./file";
@@ -246,7 +246,6 @@ function flusherMain(arg: u32): void {
   let metadataAtNs: u64 = 0;
   while (true) {
     sleepUntil(monoNowNs() + ROUND_NS);
-    connectionsWatch();
     const now = monoNowNs();
     const isCrowded = dirtyPages() > <u32>(totalPageCount() >> 4);
     const isMetadataDue = buffersDirty() != 0 && now - metadataAtNs > DIRTY_NS;

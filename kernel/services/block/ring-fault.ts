@@ -1,0 +1,39 @@
+/**
+ * Nonsense in a disk's ring on purpose, at the moment its driver completes a request: what a driver gone wrong could write there.
+ *
+ * Locking  ringSpoil: the disk's lock. Arming is one store, after the seed's.
+ */
+import { physLoad32, physStore32, physStore64 } from "../../../arch/current";
+import { BlockCompletion, BlockRing } from "../../abi/block-ring";
+import { RingFault } from "../../abi/debug";
+import { wordAt64, wordPut64 } from "../../lib/bytes";
+import { seededAt } from "../../lib/seeded";
+
+const HEADER_COUNTERS_AT: u32 = <u32>offsetof<BlockRing>("submitHead");
+const COUNTERS: u64 = 4;
+
+/** Per disk: RingFault of its next completion (0: none), nothing, seed. */
+const ARMED: usize = memory.data(8 * 16, 8);
+function armedAt(disk: u32): usize { return ARMED + (<usize>disk << 4); }
+
+/** The next completion of disk `index` meets `fault`. */
+export function ringFaultArm(index: u32, fault: u32, seed: u64): void {
+  wordPut64(armedAt(index) + 8, seed);
+  atomic.store<u32>(armedAt(index), fault);
+}
+
+/** What was armed for disk `index` happens: `headerPa`: the ring's header; `completionPa`: the completion the kernel looks at next. */
+export function ringSpoil(index: u32, headerPa: u64, completionPa: u64): void {
+  const fault = atomic.load<u32>(armedAt(index));
+  if (fault == 0) return;
+  atomic.store<u32>(armedAt(index), 0);
+  const random = seededAt(wordAt64(armedAt(index) + 8), 0);
+  const head = headerPa + offsetof<BlockRing>("completeHead");
+  switch (fault) {
+    case RingFault.COUNTER: physStore32(head, <u32>random); break;
+    case RingFault.TOO_MANY: physStore32(head, physLoad32(head) + 1); break;
+    case RingFault.ID: physStore64(completionPa, random); break;
+    case RingFault.STATUS: physStore32(completionPa + offsetof<BlockCompletion>("status"), <u32>random | 1); break;
+    default: physStore32(headerPa + HEADER_COUNTERS_AT + (<u32>(random % COUNTERS) << 2), <u32>(random >> 32));
+  }
+}
