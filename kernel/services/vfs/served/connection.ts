@@ -90,7 +90,7 @@ const GIVE_UP_NS: u64 = 60_000_000_000;
 const SILENT_NS: u64 = 10_000_000_000;
 const OVERDUE_NS: u64 = 120_000_000_000;
 /** Errnos a method may answer: bit i for errno i. Whoever answers another one is not to be believed. */
-const LAWFUL: u64 = 1 << Errno.PERM | 1 << Errno.NOENT | 1 << Errno.IO | 1 << Errno.NOMEM | 1 << Errno.EXIST | 1 << Errno.INVAL |
+const LAWFUL: u64 = 1 << Errno.PERM | 1 << Errno.NOENT | 1 << Errno.IO | 1 << Errno.NOMEM | 1 << Errno.EXIST | 1 << Errno.NOTDIR | 1 << Errno.INVAL |
   1 << Errno.FBIG | 1 << Errno.NOSPC | 1 << Errno.ROFS | <u64>1 << Errno.NAMETOOLONG | <u64>1 << Errno.NOTEMPTY;
 
 /** Connection `index` (< CONNECTIONS). */
