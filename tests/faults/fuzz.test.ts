@@ -1,9 +1,9 @@
 /**
- * The seeded system call fuzzer (tests/fuzz) in a machine with four CPUs, as root and as nobody: no panic, no hang, no
- * frame lost. FUZZ_CALLS and FUZZ_SEED choose more calls or replay a failure.
+ * The seeded fuzzer of system calls and native calls (tests/fuzz) in a machine with four CPUs and a FAT disk, as root and as nobody:
+ * no panic, no hang, no frame lost. FUZZ_CALLS and FUZZ_SEED choose more calls or replay a failure.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { withVm } from "../../qemu/harness.ts";
 import { archive, file } from "../../toolchain/cpio.ts";
 import { userlandEntries } from "../../toolchain/userland.ts";
@@ -26,16 +26,27 @@ function buildFuzzer(): string {
   return initrd;
 }
 
+function makeDisk(): string {
+  const path = `${FOLDER}/disk.img`;
+  writeFileSync(path, "");
+  truncateSync(path, 64 << 20);
+  execFileSync("mkfs.fat", ["-F", "32", "-s", "1", path]);
+  return path;
+}
+
+const MOUNT = "mkdir -p /tmp/fuzz/fat; mountpoint -q /tmp/fuzz/fat || mount -t vfat -o umask=0 /dev/vda /tmp/fuzz/fat";
+const UNMOUNT = "for i in 1 2 3; do umount -f /tmp/fuzz/fat 2>/dev/null || break; done; ! grep vfat /proc/mounts";
+
 test(`${CALLS} random calls each as root and as nobody, seed ${SEED}`, async () => {
   const initrd = buildFuzzer();
-  await withVm(targetOptions({ initrd, cpus: 4, memMiB: 512, deadlineMs: 2 * RUN_MS + BOOT_MS }), async (vm) => {
+  await withVm(targetOptions({ initrd, disks: [makeDisk()], cpus: 4, memMiB: 512, deadlineMs: 2 * RUN_MS + BOOT_MS }), async (vm) => {
     await vm.expectPrompt(BOOT_MS);
     const freeKiB = async (): Promise<number> =>
-      Number((await vm.run("rm -rf /tmp/fuzz; sleep 1; awk '/^MemFree/ {print $2}' /proc/meminfo", BOOT_MS)).output);
-    await vm.run("fuzz 999 2000 4 65534", RUN_MS); // caches warm up
+      Number((await vm.run(`${UNMOUNT}; rm -rf /tmp/fuzz; sleep 1; awk '/^MemFree/ {print $2}' /proc/meminfo`, BOOT_MS)).output);
+    await vm.run(`${MOUNT}; fuzz 999 2000 4 65534`, RUN_MS); // caches warm up
     const before = await freeKiB();
     for (const uid of [65534, 0]) {
-      const { output, status } = await vm.run(`fuzz ${SEED} ${CALLS} 4 ${uid}`, RUN_MS);
+      const { output, status } = await vm.run(`${MOUNT}; fuzz ${SEED} ${CALLS} 4 ${uid}`, RUN_MS);
       expect(output).toMatch(/fuzz: seed=\d+ calls=\d+/);
       expect(status).toBe(0);
     }

@@ -42,6 +42,8 @@ static const char *const PATHS[] = {
   "/tmp/fuzz", "/tmp/fuzz/a", "/tmp/fuzz/b", "/tmp/fuzz/d", "/tmp/fuzz/d/e", "/tmp/fuzz/d/e/f", "/tmp/fuzz/l", "a", "b",
   "d/../a", ".", "..", "", "/", "//tmp//fuzz/./a/", "/dev/null", "/dev/zero", "/dev/full", "/proc/self/maps",
   "/proc/self/fd/3", "/proc/self/exe", "/proc/self/status", "/proc/self", "/proc/meminfo", "/no/such/path", "/tmp/fuzz/fifo",
+  "/tmp/fuzz/fat", "/tmp/fuzz/fat/a", "/tmp/fuzz/fat/A Long Name.text", "/tmp/fuzz/fat/d", "/tmp/fuzz/fat/d/e", "/dev/vda",
+  "/proc/diskstats", "/proc/capabilities",
   "tmpfs", "user.fuzz", "/tmp/fuzz/loop/loop/loop",
 };
 
@@ -88,6 +90,7 @@ static unsigned long argument(int kind, int set) {
     case KIND_MODE: return below(2) ? rnd() & 07777 : rnd() & 0177777;
     case KIND_SIZE: return below(3) ? below(8192) : word();
     case KIND_OFFSET: return below(3) ? below(65536) : word();
+    case KIND_CAP: return below(12) == 0 ? word() : below(4) << 16 | below(12);
     case KIND_VA: return below(3) == 0 ? 0 : below(4) == 0 ? word() : 0x10000000 + below(64) * 4096;
     case KIND_PATH: return path();
     case KIND_POINTER: return pointer();
@@ -108,6 +111,7 @@ static void child_setup(void) {
   open("/dev/null", O_RDWR);
   open("/tmp/fuzz/a", O_RDWR | O_CREAT, 0666);
   open("/tmp/fuzz", O_RDONLY | O_DIRECTORY);
+  open("/tmp/fuzz/fat/a", O_RDWR | O_CREAT, 0666);
   int fds[2];
   if (pipe2(fds, O_NONBLOCK) == 0) fcntl(fds[0], F_GETFL);
   setpgid(0, 0);
