@@ -34,7 +34,7 @@ function makeDisk(): string {
   return path;
 }
 
-const MOUNT = "mkdir -p /tmp/fuzz/fat; mountpoint -q /tmp/fuzz/fat || mount -t vfat -o umask=0 /dev/vda /tmp/fuzz/fat";
+const MOUNT = "mkdir -p /tmp/fuzz/fat; grep -q /tmp/fuzz/fat /proc/mounts || mount -t vfat -o umask=0 /dev/vda /tmp/fuzz/fat";
 const UNMOUNT = "for i in 1 2 3; do umount -f /tmp/fuzz/fat 2>/dev/null || break; done; ! grep vfat /proc/mounts";
 
 test(`${CALLS} random calls each as root and as nobody, seed ${SEED}`, async () => {

@@ -99,6 +99,7 @@ function runnerScript(count: number, itemSeconds: number, live: boolean): string
 export PATH=/bin:/sbin HOME=/tmp/work
 mount -t devtmpfs dev /dev 2>/dev/null
 mount -t proc proc /proc
+[ -e /dev/fd ] || ln -s /proc/self/fd /dev/fd
 mount -t tmpfs -o mode=1777 tmp /tmp
 i=0
 for word in $(cat /proc/cmdline); do

@@ -263,12 +263,17 @@ function openPermission(inode: Inode, flags: u32, how: u32): i32 {
   return flags & <u32>OpenFlag.NOATIME ? inodeOwnerCheck(inode) : 0;
 }
 
-/** O_TRUNC of a regular file; of anything else it means nothing. */
+/** O_TRUNC of a regular file; of anything else it means nothing. Even O_RDONLY | O_TRUNC writes: ETXTBSY while it is executed. */
 function openTruncate(file: File, inode: Inode): i32 {
   if ((inode.mode & <u32>FileMode.IFMT) != FileMode.IFREG) return 0;
-  inodeLock(inode);
-  const r = truncateLocked(inode, 0);
-  inodeUnlock(inode);
+  const isReader = (file.mode & FileRight.WRITER) == 0;
+  let r = isReader ? fileRightsTake(file, inode, 1) : 0;
+  if (r == 0) {
+    inodeLock(inode);
+    r = truncateLocked(inode, 0);
+    inodeUnlock(inode);
+    if (isReader) fileRightsDrop(file, inode);
+  }
   if (r < 0) fileOpsOf(file).release(file);
   return r;
 }

@@ -290,11 +290,6 @@ export function pipeWaitPeer(pipe: Pipe, forReader: bool): i64 {
   return result;
 }
 
-function pipeRelease(file: File): void {
-  const pipe = pipeOf(file.data);
-  if (pipeEndClose(pipe, file)) pipeFree(pipe);
-}
-
 /** F_GETPIPE_SZ: capacity in bytes. */
 export function pipeCapacity(file: File): i64 {
   return <i64>pipeOf(file.data).slotCount * PAGE;
@@ -335,11 +330,10 @@ export function fileIsPipe(file: File): bool {
   return (inodeOf(file.inode).mode & FileMode.IFMT) == FileMode.IFIFO;
 }
 
-/** Fills the slots that pipes and FIFOs share. */
+/** Fills the slots that are the pipe's own. */
 export function pipeOpsFill(ops: FileOps): void {
   ops.read = pipeRead;
   ops.write = pipeWrite;
   ops.poll = pipePoll;
   ops.ioctl = pipeIoctl;
-  ops.release = pipeRelease;
 }

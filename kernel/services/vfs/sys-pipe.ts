@@ -1,27 +1,24 @@
 /**
- * pipe(2) and FIFOs: how pipe ends come to be.
+ * pipe(2) and FIFOs: how pipe ends come to be. A pipe is a FIFO whose inode has no name, so /proc/PID/fd opens another end of it.
  *
- * Locking  Inode.lock guards Inode.fifo of a FIFO inode.
+ * Locking  Inode.lock guards Inode.fifo.
  * Spec     pipe(2), fifo(7).
  */
 import { userCopyOut } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { fdClose, fdInstall } from "./fd-table";
-import { fileAllocAnon, fileOpsDefaults, filePut } from "./file";
-import { inodeLock, inodeUnlock } from "./inode";
+import { anonSuper, fileAllocInode, fileOpsDefaults, filePut } from "./file";
+import { inodeAlloc, inodeGet, inodeLock, inodePut, inodeUnlock } from "./inode";
 import { userRangeOk } from "../../core/mm/layout";
 import { pipeEndClose, pipeEndOpen, pipeFree, pipeNew, pipeOf, pipeOpsFill, pipeWaitPeer } from "./pipe";
 import { File, FileMode, FileOps, Inode, OpenFlag, fileOf, inodeOf, isErrPtr } from "./types";
 import { specialFileOpsSet } from "./vfs";
 
-const PIPE_OPS = changetype<FileOps>(memory.data(offsetof<FileOps>()));
 const FIFO_OPS = changetype<FileOps>(memory.data(offsetof<FileOps>()));
 
 /** Fills the tables; after vfsInit(). */
 export function pipeInit(): void {
-  fileOpsDefaults(PIPE_OPS);
-  pipeOpsFill(PIPE_OPS);
   fileOpsDefaults(FIFO_OPS);
   pipeOpsFill(FIFO_OPS);
   FIFO_OPS.open = fifoOpen;
@@ -36,24 +33,40 @@ export function sysPipe(fdsVa: u64): i64 {
 export function sysPipe2(fdsVa: u64, flags: u32): i64 {
   if ((flags & ~(<u32>OpenFlag.CLOEXEC | OpenFlag.NONBLOCK)) != 0) return -Errno.INVAL;
   if (!userRangeOk(fdsVa, 8)) return -Errno.FAULT;
-  const pipe = pipeNew();
-  if (!pipe) return -Errno.NFILE;
+  const inode = pipeInode();
+  if (!inode) return -Errno.NFILE;
   const status = flags & OpenFlag.NONBLOCK;
-  const reader = fileAllocAnon(PIPE_OPS, "pipe", OpenFlag.RDONLY | status);
-  if (isErrPtr(reader)) {
-    pipeFree(pipe);
-    return <i64><isize>reader;
-  }
-  pipeEndOpen(pipe, fileOf(reader));
-  const writer = fileAllocAnon(PIPE_OPS, "pipe", OpenFlag.WRONLY | status);
+  const reader = endNew(inode, OpenFlag.RDONLY | status);
+  const writer = isErrPtr(reader) ? reader : endNew(inode, OpenFlag.WRONLY | status);
   if (isErrPtr(writer)) {
-    filePut(fileOf(reader));
+    if (isErrPtr(reader)) fifoDrop(inode);
+    else filePut(fileOf(reader));
+    inodePut(inode);
     return <i64><isize>writer;
   }
-  pipeEndOpen(pipe, fileOf(writer));
-  inodeOf(fileOf(reader).inode).mode = FileMode.IFIFO | 0o600;
-  inodeOf(fileOf(writer).inode).mode = FileMode.IFIFO | 0o600;
+  inodePut(inode); // both ends have a reference of their own
   return pipeInstall(fileOf(reader), fileOf(writer), (flags & OpenFlag.CLOEXEC) != 0, fdsVa);
+}
+
+/** A nameless FIFO with its pipe, or null when memory is full. */
+function pipeInode(): Inode | null {
+  const pipe = pipeNew();
+  if (!pipe) return null;
+  const inode = inodeAlloc(anonSuper());
+  if (!inode) {
+    pipeFree(pipe);
+    return null;
+  }
+  inode.mode = FileMode.IFIFO | 0o600;
+  inode.fifo = <u32>changetype<usize>(pipe);
+  return inode;
+}
+
+/** One end of the pipe, or an errno as pointer. */
+function endNew(inode: Inode, flags: u32): usize {
+  const file = fileAllocInode(inodeGet(inode), FIFO_OPS, "pipe", flags);
+  if (!isErrPtr(file)) pipeEndOpen(pipeOf(inode.fifo), fileOf(file));
+  return file;
 }
 
 /** Gives both ends descriptors and tells the caller; consumes both references. */
@@ -81,8 +94,9 @@ function pipeInstall(reader: File, writer: File, isCloexec: bool, fdsVa: u64): i
   return failed;
 }
 
-/** Opening a FIFO: waits for the other side unless non-blocking; a lone non-blocking writer gets ENXIO. */
+/** Opening a FIFO: waits for the other side unless non-blocking; a lone non-blocking writer gets ENXIO. A nameless one never waits. */
 function fifoOpen(inode: Inode, file: File): i32 {
+  const isNameless = inode.sb == changetype<usize>(anonSuper());
   inodeLock(inode);
   if (inode.fifo == 0) {
     const fresh = pipeNew();
@@ -91,7 +105,7 @@ function fifoOpen(inode: Inode, file: File): i32 {
   const pipe = pipeOf(inode.fifo);
   const access = file.flags & OpenFlag.ACCMODE;
   const isNonBlocking = (file.flags & OpenFlag.NONBLOCK) != 0;
-  if (inode.fifo == 0 || (access == OpenFlag.WRONLY && isNonBlocking && pipe.readers == 0)) {
+  if (inode.fifo == 0 || (access == OpenFlag.WRONLY && isNonBlocking && !isNameless && pipe.readers == 0)) {
     const isMemory = inode.fifo == 0;
     if (!isMemory && pipe.writers == 0) fifoDrop(inode);
     inodeUnlock(inode);
@@ -100,7 +114,7 @@ function fifoOpen(inode: Inode, file: File): i32 {
   file.ops = changetype<usize>(FIFO_OPS);
   pipeEndOpen(pipe, file);
   inodeUnlock(inode);
-  if (isNonBlocking || access == OpenFlag.RDWR) return 0;
+  if (isNonBlocking || isNameless || access == OpenFlag.RDWR) return 0;
   const result = pipeWaitPeer(pipe, access == OpenFlag.WRONLY);
   if (result == 0) return 0;
   fifoRelease(file);

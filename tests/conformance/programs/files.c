@@ -39,6 +39,10 @@ int main(void) {
   check(getcwd(cwd, sizeof cwd) && !strcmp(cwd, DIR_NAME), "getcwd");
   check_errno(mkdir(".", 0777), EEXIST, "mkdir of what is there");
 
+  check_errno(open("/proc/self/exe", O_WRONLY), ETXTBSY, "a running program is not written to");
+  check_errno(open("/proc/self/exe", O_RDONLY | O_TRUNC), ETXTBSY, "nor cut by opening it for reading");
+  check_errno(truncate("/proc/self/exe", 0), ETXTBSY, "nor by truncate");
+
   check(put("a", "alpha") && content_is("a", "alpha"), "write and read back");
   check_errno(open("a", O_CREAT | O_EXCL, 0644), EEXIST, "O_EXCL");
   check_errno(open("none", O_RDONLY), ENOENT, "no such file");

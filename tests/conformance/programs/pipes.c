@@ -17,6 +17,16 @@ int main(void) {
   check_errno(lseek(p[0], 0, SEEK_SET), ESPIPE, "pipes do not seek");
   check_errno(write(p[0], "x", 1), EBADF, "no writing to the reading end");
 
+  char name[40];
+  struct stat ends[2];
+  check(fstat(p[0], &ends[0]) == 0 && fstat(p[1], &ends[1]) == 0 && ends[0].st_ino == ends[1].st_ino && S_ISFIFO(ends[0].st_mode), "both ends are one inode");
+  snprintf(name, sizeof name, "/proc/self/fd/%d", p[0]);
+  int again = open(name, O_RDONLY), writer = open(name, O_WRONLY);
+  check(again >= 0 && writer >= 0, "/proc/self/fd opens another end of a pipe, without waiting");
+  check(write(writer, "more", 4) == 4 && read(again, buffer, 10) == 4 && !memcmp(buffer, "more", 4), "of the same pipe");
+  close(again);
+  close(writer);
+
   fcntl(p[1], F_SETFL, O_NONBLOCK);
   fcntl(p[0], F_SETFL, O_NONBLOCK);
   check_errno(read(p[0], buffer, 1), EAGAIN, "empty and non-blocking");
