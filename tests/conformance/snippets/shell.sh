@@ -108,7 +108,7 @@ sleep 100 & p=$!; kill $p; wait $p; echo $?; kill -0 $p 2>/dev/null || echo gone
 ### stop and continue a job
 sh -c 'kill -STOP $$; echo resumed' & p=$!; sleep 0.1; kill -CONT $p; wait $p; echo $?
 ### wait for a stopped then killed job
-sh -c 'kill -STOP $$' & p=$!; sleep 0.1; kill -KILL $p; wait $p; echo $?
+sh -c 'kill -STOP $$' & p=$!; sleep 0.1; kill -KILL $p; wait $p 2>/dev/null; echo $?
 ### yes into head
 yes | head -n 1000 | md5sum
 ### a million bytes through a pipe
