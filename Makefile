@@ -4,7 +4,7 @@
 #   make deps       install what is missing on this machine (apt and npm)
 #   make iso        dist/limitlessos.iso, for BIOS and UEFI, CD and USB stick
 #   make run        boot the ISO in QEMU; serial console here, Ctrl-A x quits
-#                   CPUS=4 MEM=1024 (MiB) UEFI=1 GUI=1 DISK=file.img
+#                   CPUS=4 MEM=1024 (MiB) UEFI=1 GUI=1 DISK=file.img IOMMU=1
 #   make usb DEV=/dev/sdX [FORCE=1]   write the ISO to a USB stick
 #   make unit       unit tests (seconds)          NAME=pattern picks some
 #   make test       every test, unit first        NAME=pattern picks some
@@ -18,6 +18,7 @@ MEM   ?= 1024
 UEFI  ?=
 GUI   ?=
 DISK  ?=
+IOMMU ?=
 NAME  ?=
 DEV   ?=
 FORCE ?=
@@ -25,7 +26,7 @@ FORCE ?=
 TSX  := node_modules/.bin/tsx
 JEST := node_modules/.bin/jest
 ROOTFS := build/initramfs.cpio
-export CPUS MEM UEFI GUI DISK FORCE
+export CPUS MEM UEFI GUI DISK IOMMU FORCE
 
 .DEFAULT_GOAL := kernel
 .PHONY: kernel deps rootfs iso run usb test unit check bench gdb screenshot clean

@@ -15,17 +15,19 @@ export function machineArgs(config: VmConfig): string[] {
     ...["-smp", String(config.cpus), "-cpu", config.cpuModel],
     ...["-device", `isa-debug-exit,iobase=0x${DEBUG_EXIT_PORT.toString(16)},iosize=0x04`],
     ...["-no-reboot", "-nic", "none"],
+    ...(config.iommu ? ["-device", "intel-iommu"] : []), // before the devices behind it
     ...numaArgs(config),
     ...(config.firmware === "uefi" ? ["-bios", OVMF_IMAGE] : []),
     ...mediumArgs(config),
-    ...config.disks.flatMap(diskArgs),
+    ...config.disks.flatMap((file, index) => diskArgs(file, index, config.iommu)),
     ...config.extraArgs,
   ];
 }
 
 /** A disk as a modern virtio block device: /dev/vda for the first. */
-function diskArgs(file: string, index: number): string[] {
-  return ["-drive", `if=none,id=disk${index},format=raw,file=${file}`, "-device", `virtio-blk-pci,disable-legacy=on,drive=disk${index}`];
+function diskArgs(file: string, index: number, isTranslated: boolean): string[] {
+  const device = `virtio-blk-pci,disable-legacy=on,drive=disk${index}${isTranslated ? ",iommu_platform=on" : ""}`;
+  return ["-drive", `if=none,id=disk${index},format=raw,file=${file}`, "-device", device];
 }
 
 /** The emulator: never KVM in tests, so that a run means the same on every machine. */

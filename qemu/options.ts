@@ -30,6 +30,8 @@ export interface VmOptions {
   readonly iso?: string;
   /** Disk images in raw format, each a virtio block device: /dev/vda for the first. */
   readonly disks?: readonly string[];
+  /** An IOMMU (Intel VT-d) that the disks' DMA goes through. */
+  readonly iommu?: boolean;
   readonly numa?: readonly NumaNode[];
   readonly cpuModel?: string;
   /** One TSC count for one executed instruction: measurements that hold on any machine. */
@@ -55,6 +57,7 @@ export function withDefaults(options: VmOptions): VmConfig {
     append: DEFAULT_APPEND,
     iso: "dist/limitlessos.iso",
     disks: [],
+    iommu: false,
     numa: [],
     cpuModel: "max",
     icount: false,

@@ -1,7 +1,7 @@
 /**
  * `make run`: the ISO in QEMU with the serial console on this terminal. Ctrl-A x quits.
  *
- * Environment: CPUS, MEM (MiB), UEFI=1, GUI=1, DISK=file.
+ * Environment: CPUS, MEM (MiB), UEFI=1, GUI=1, DISK=file, IOMMU=1.
  */
 
 import { spawnSync } from "node:child_process";
@@ -11,7 +11,7 @@ import { withDefaults } from "./options.ts";
 
 const EMULATION = "tcg,thread=multi";
 const PROBE_MS = 10_000;
-const { CPUS, MEM, UEFI, GUI, DISK } = process.env;
+const { CPUS, MEM, UEFI, GUI, DISK, IOMMU } = process.env;
 
 /** KVM when this user may use it and it carries a machine like ours as far as its first instruction, else emulation. */
 function accelerator(): string {
@@ -33,6 +33,7 @@ const config = withDefaults({
   firmware: UEFI ? "uefi" : "bios",
   medium: "cd",
   disks: DISK ? [DISK] : [],
+  iommu: Boolean(IOMMU),
 });
 
 const result = spawnSync(

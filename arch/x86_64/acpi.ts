@@ -1,6 +1,6 @@
 /**
  * ACPI tables the kernel needs at boot: MADT (processors, interrupt controllers), HPET, FADT and `_S5_` of the DSDT;
- * SRAT is read by acpi-srat.ts.
+ * SRAT is read by acpi-srat.ts, DMAR by acpi-dmar.ts.
  *
  * Firmware tables are input like any other: every length is checked against its table, every table against its
  * checksum, and what does not fit is left out.
@@ -10,6 +10,7 @@
  * Units       pa: physical address.
  * Spec        ACPI 6.5, ch. 5.2 (tables), 5.2.12 (MADT), 5.2.9 (FADT), 7.4.2 (_Sx); IA-PC HPET 1.0a, 3.2.4.
  */
+import { dmarRead, dmarReset } from "./acpi-dmar";
 import { sratRead, sratReset } from "./acpi-srat";
 import { physLoad16, physLoad32, physLoad64, physLoad8 } from "./intrinsics";
 
@@ -101,6 +102,7 @@ function rsdpFind(): u64 {
 }
 
 const SIG_APIC: u32 = 0x43495041;
+const SIG_DMAR: u32 = 0x52414d44;
 const SIG_FACP: u32 = 0x50434146;
 const SIG_HPET: u32 = 0x54455048;
 const SIG_MCFG: u32 = 0x4746434d;
@@ -129,6 +131,7 @@ export function acpiInit(rsdpPa: u64): bool {
 
 function acpiSetDefaults(): void {
   sratReset();
+  dmarReset();
   ACPI.lapicPa = 0xfee00000;
   ACPI.resetSpace = 0xff;
   ACPI.hasLegacyPic = 1;
@@ -153,6 +156,7 @@ function tableRead(pa: u64): void {
   else if (signature == SIG_HPET) hpetRead(pa);
   else if (signature == SIG_MCFG) ACPI.mcfgPa = pa;
   else if (signature == SIG_SRAT) sratRead(pa);
+  else if (signature == SIG_DMAR) dmarRead(pa);
 }
 
 const MADT_LAPIC: u32 = 0;

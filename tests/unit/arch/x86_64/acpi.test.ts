@@ -1,6 +1,7 @@
-/** ACPI's tables, good and bad: the processors of the MADT, the NUMA nodes of the SRAT. */
+/** ACPI's tables, good and bad: the processors of the MADT, the NUMA nodes of the SRAT, the remapping units of the DMAR. */
 import fc from "fast-check";
 import { type Kernel, loadKernel, MIB } from "../../support/kernel.ts";
+import { structLayout } from "../../support/struct-layout.ts";
 
 const RSDP = 0x10000;
 const XSDT = 0x11000;
@@ -108,10 +109,81 @@ test("a range that is empty or wraps is left out, a table with a bad sum is not 
   expect([nodes(many), nodeOf(many, 0x7000), nodeOf(many, 0x8000)]).toEqual([8, 7, 0]);
 });
 
+/** A device scope (VT-d 8.3.1): type, start bus, path of [device, function]. */
+const scope = (type: number, bus: number, ...path: [device: number, fn: number][]): Buffer =>
+  bytes([type, 1], [6 + 2 * path.length, 1], [0, 2], [0, 1], [bus, 1], ...path.flatMap(([device, fn]): [number, 1][] => [[device, 1], [fn, 1]]));
+const remapping = (flags: number, base: number | bigint, scopes: Buffer[] = [], segment = 0): Buffer => {
+  const rest = Buffer.concat(scopes);
+  return Buffer.concat([bytes([0, 2], [16 + rest.length, 2], [flags, 1], [0, 1], [segment, 2], [base, 8]), rest]);
+};
+const reserved = (start: number | bigint, last: number | bigint, scopes: Buffer[] = []): Buffer => {
+  const rest = Buffer.concat(scopes);
+  return Buffer.concat([bytes([1, 2], [24 + rest.length, 2], [0, 4], [start, 8], [last, 8]), rest]);
+};
+const dmar = (...structures: Buffer[]): Buffer => table("DMAR", Buffer.concat([bytes([38, 1], [1, 1], [0, 8], [0, 2]), ...structures]));
+
+const DMAR_SOURCE = "arch/x86_64/acpi-dmar.ts";
+/** The fields of struct `name` at linear `ptr`. */
+function fields(kernel: Kernel, name: string, ptr: number): Record<string, bigint> {
+  const layout = Object.entries(structLayout(DMAR_SOURCE, name));
+  const view = new DataView(kernel.memory.buffer);
+  const wide = new Set(["registersPa", "start", "end"]);
+  const narrow = new Set(["type", "startBus", "hops"]);
+  return Object.fromEntries(layout.filter(([field]) => field !== "sizeof" && field !== "pad").map(([field, at]) => [field,
+    wide.has(field) ? view.getBigUint64(ptr + at, true) : BigInt(narrow.has(field) ? view.getUint8(ptr + at) : view.getUint32(ptr + at, true))]));
+}
+const units = (kernel: Kernel): Record<string, bigint>[] =>
+  Array.from({ length: kernel.exports["dmarUnitCount"]!() }, (_, i) => fields(kernel, "DmarUnit", kernel.exports["dmarUnitAt"]!(i)));
+const regions = (kernel: Kernel): Record<string, bigint>[] =>
+  Array.from({ length: kernel.exports["dmarRegionCount"]!() }, (_, i) => fields(kernel, "DmarRegion", kernel.exports["dmarRegionAt"]!(i)));
+const scopeAt = (kernel: Kernel, i: number): Record<string, bigint> => fields(kernel, "DmarScope", kernel.exports["dmarScopeAt"]!(i));
+
+test("without a DMAR there is no remapping unit", async () => {
+  expect(units(await read(madt(lapic(0))))).toEqual([]);
+});
+
+test("remapping units and reserved regions, with the devices they are for", async () => {
+  const kernel = await read(dmar(
+    remapping(0, 0xfed91000, [scope(1, 0, [2, 0])]),
+    remapping(1, 0xfed90000, [scope(3, 0xf0, [31, 7]), scope(4, 0, [15, 0])]), // an I/O APIC and a timer
+    reserved(0x7d000000, 0x7d1fffff, [scope(2, 0, [0x1c, 4], [1, 0]), scope(1, 0, [0x14, 0])]),
+  ));
+  expect(units(kernel)).toEqual([
+    { registersPa: 0xfed91000n, includesAll: 0n, scopeFirst: 0n, scopeCount: 1n },
+    { registersPa: 0xfed90000n, includesAll: 1n, scopeFirst: 1n, scopeCount: 0n },
+  ]);
+  expect(regions(kernel)).toEqual([{ start: 0x7d000000n, end: 0x7d200000n, scopeFirst: 1n, scopeCount: 2n }]);
+  expect(scopeAt(kernel, 1)).toEqual({ type: 2n, startBus: 0n, hops: 2n, path: 0x08e4n });
+});
+
+test("a unit of another segment, without registers or unaligned, and a region that is empty or wraps, are left out", async () => {
+  const kernel = await read(dmar(
+    remapping(1, 0xfed90000, [], 1), remapping(1, 0), remapping(1, 0xfed90010),
+    reserved(0x2000, 0xfff), reserved(0x1000, (1n << 64n) - 1n),
+  ));
+  expect([units(kernel), regions(kernel)]).toEqual([[], []]);
+});
+
+test("too many of everything, and structures that overrun their table, stay within bounds", async () => {
+  const crowd = Array.from({ length: 40 }, (_, i) => remapping(0, 0x10000000 + i * 0x1000, Array.from({ length: 20 }, () => scope(1, 0, [i & 31, 0]))));
+  const kernel = await read(dmar(...crowd));
+  const last = units(kernel).at(-1)!;
+  expect(units(kernel)).toHaveLength(8);
+  expect(last["scopeFirst"]! + last["scopeCount"]!).toBe(64n);
+  const long = remapping(1, 0xfed90000);
+  long.writeUInt16LE(4096, 2);
+  expect(units(await read(dmar(long)))).toEqual([]);
+  const deep = remapping(1, 0xfed90000, [scope(1, 0, [1, 0], [2, 0], [3, 0], [4, 0], [5, 0]), scope(1, 0, [6, 0])]);
+  expect(units(await read(dmar(deep)))[0]!["scopeCount"]).toBe(1n); // a path too long to keep is no path
+});
+
 test("mutated tables never break the reader", async () => {
-  const good = [madt(lapic(0), x2apic(1)), srat([cpuAffinity(0, 0), memoryAffinity(0, 0, 0x1000), memoryAffinity(1, 0x1000, 0x1000)])];
+  const good = [
+    madt(lapic(0), x2apic(1)), srat([cpuAffinity(0, 0), memoryAffinity(0, 0, 0x1000), memoryAffinity(1, 0x1000, 0x1000)]),
+    dmar(remapping(0, 0xfed91000, [scope(1, 0, [2, 0])]), remapping(1, 0xfed90000), reserved(0x1000, 0x1fff, [scope(2, 0, [1, 0], [2, 0])])),
+  ];
   const kernel = await loadKernel({ ramBytes: 16 * MIB });
-  const mutation = fc.array(fc.tuple(fc.nat(1), fc.oneof(fc.constant(4), fc.integer({ min: 8, max: 120 })), fc.nat(255)), { maxLength: 8 });
+  const mutation = fc.array(fc.tuple(fc.nat(2), fc.oneof(fc.constant(4), fc.integer({ min: 8, max: 120 })), fc.nat(255)), { maxLength: 8 });
   fc.assert(
     fc.property(mutation, (changes) => {
       const tables = good.map((content) => Buffer.from(content));
@@ -120,7 +192,8 @@ test("mutated tables never break the reader", async () => {
       place(kernel, tables);
       kernel.exports["acpiInit"]!(BigInt(RSDP));
       expect(nodes(kernel)).toBeLessThanOrEqual(8);
+      for (const { scopeFirst, scopeCount } of [...units(kernel), ...regions(kernel)]) expect(scopeFirst! + scopeCount!).toBeLessThanOrEqual(64n);
     }),
-    { numRuns: 300, seed: 5 },
+    { numRuns: 600, seed: 5 },
   );
 });
