@@ -46,6 +46,7 @@ export const enum Vector {
   RESCHEDULE = 0xf1,
   SHOOTDOWN = 0xf2,
   CALL = 0xf3,
+  IOMMU = 0xf4,
   ERROR = 0xfe,
   SPURIOUS = 0xff,
 }

@@ -52,6 +52,7 @@ INTRINSIC(void, phys_fill32)(u64 pa, u32 value, u32 count) {
   __asm__ volatile("rep stosq" : "+D"(at), "+c"(pairs) : "a"((u64)value << 32 | value) : "memory");
   if (count & 1) *(volatile u32*)at = value;
 }
+INTRINSIC(void, phys_flush)(u64 pa) { __asm__ volatile("clflush %0; mfence" : : "m"(*DIRECT(pa)) : "memory"); }
 INTRINSIC(void, phys_copy_in)(u32 ptr, u64 src, u32 size) { memcpy(LINEAR(ptr), DIRECT(src), size); }
 INTRINSIC(void, phys_copy_out)(u64 dst, u32 ptr, u32 size) { memcpy(DIRECT(dst), LINEAR(ptr), size); }
 

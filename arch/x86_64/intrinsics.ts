@@ -38,6 +38,8 @@
 @external("x86_64", "phys_zero") export declare function physZero(pa: u64, size: u32): void;
 /** Fills `count` 32-bit words with `value` (framebuffer). */
 @external("x86_64", "phys_fill32") export declare function physFill32(pa: u64, value: u32, count: u32): void;
+/** Writes the cache line at `pa` back to memory, for devices that do not look into caches. */
+@external("x86_64", "phys_flush") export declare function physFlush(pa: u64): void;
 /** Physical range -> linear memory. */
 @external("x86_64", "phys_copy_in") export declare function physCopyIn(ptr: usize, srcPa: u64, size: u32): void;
 /** Linear memory -> physical range. */

@@ -77,6 +77,19 @@ export function ioapicRoute(gsi: u32, vector: u32, apicId: u32, isLevel: bool, i
   return false;
 }
 
+/** Masks or opens a routed interrupt; a level that is there arrives as soon as it is opened. */
+export function ioapicMask(gsi: u32, isMasked: bool): void {
+  for (let i: u32 = 0; i < ACPI.ioapicCount; i++) {
+    const pa = acpiIoapicPa(i);
+    const first = acpiIoapicGsi(i);
+    if (gsi < first || gsi - first >= ioapicLines(pa)) continue;
+    const reg = IOREDTBL + (gsi - first) * 2;
+    const low = ioapicRead(pa, reg) & ~REDIRECT_MASKED;
+    ioapicWrite(pa, reg, isMasked ? low | REDIRECT_MASKED : low);
+    return;
+  }
+}
+
 /** Routes ISA line `irq` with the polarity and trigger the firmware says (edge, active high by default). */
 export function ioapicRouteIsa(irq: u32, vector: u32, apicId: u32): bool {
   const flags = acpiIsaFlags(irq);

@@ -31,7 +31,11 @@ export const enum Rank {
   TIMER = 64,        // per-CPU timer queue
   TASK = 66,         // task list
   RUNQUEUE = 70,
+  PCI = 72,          // holders and command registers of PCI functions
   IRQ = 74,
+  IOMMU = 76,        // domains, their mappings and tables
+  IOMMU_UNIT = 77,   // invalidation queue of one unit
+  DEVICE_MAP = 78,   // tables of the direct map
   SLAB = 80,
   HEAP = 82,
   BUDDY = 84,

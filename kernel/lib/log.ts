@@ -121,7 +121,12 @@ export function logHex(value: u64): void {
   logStr("0x");
   let shift: i32 = 60;
   while (shift > 0 && ((value >> <u64>shift) & 15) == 0) shift -= 4;
-  for (; shift >= 0; shift -= 4) {
+  logHexDigits(value, <u32>shift / 4 + 1);
+}
+
+/** Appends `digits` hexadecimal digits. */
+export function logHexDigits(value: u64, digits: u32): void {
+  for (let shift = <i32>digits * 4 - 4; shift >= 0; shift -= 4) {
     const digit = <u32>((value >> <u64>shift) & 15);
     putByte(digit < 10 ? 0x30 + digit : 0x57 + digit);
   }

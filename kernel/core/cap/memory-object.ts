@@ -27,7 +27,23 @@ export class MemoryObject {
   owner: u32;    // MMIO, PORTS: object whose device it belongs to, one reference, or 0
   base: u64;     // first pa; PORTS: first port
   bytes: u64;
+  mappings: u32; // MEMORY: where devices reach it (services/driver/iommu/domain.ts), 0: nowhere
+  pad: u32;
 }
+
+/**
+ *   slot    called when                          returns when
+ *   unmap   an object with mappings is to end    no device reaches its pages any more
+ */
+@final @unmanaged
+class MemoryHooks {
+  unmap: (memory: MemoryObject) => void;
+}
+const HOOKS = changetype<MemoryHooks>(memory.data(offsetof<MemoryHooks>()));
+
+/** Who maps objects for devices says here how they are unmapped; once, before the first. */
+export function memoryUnmapSet(unmap: (memory: MemoryObject) => void): void { HOOKS.unmap = unmap; }
+
 
 @final @unmanaged
 export class Quota {
@@ -131,6 +147,7 @@ function pagesPut(memory: MemoryObject): void {
 
 function memoryDestroy(object: KObject): void {
   const memory = memoryObjectAt(changetype<usize>(object));
+  if (memory.mappings != 0) HOOKS.unmap(memory);
   pagesPut(memory);
   quotaGive(memory.quota, memory.pages);
   kfree(changetype<usize>(object));

@@ -33,7 +33,8 @@ import { wordAt, wordSet } from "../../lib/words";
 import { currentProcess, processOf } from "../process/process";
 import { processGet, processPut } from "../process/process-table";
 import { ringSpoil } from "./ring-fault";
-import { Request, requestAt, requestCreate, requestFree, requestNode, requestPieceBytes, requestPiecePa, RequestState, requestWait } from "./request";
+import { dmaDetach, dmaMap, dmaUnmap } from "./dma";
+import { Request, requestAt, requestCreate, requestFree, requestNode, requestPieceBytes, RequestState, requestWait } from "./request";
 
 @final @unmanaged
 export class Disk {
@@ -130,13 +131,13 @@ function issueLocked(disk: Disk, queue: Queue, request: Request, tag: u32): void
   physStore64(pa + offsetof<BlockRequest>("sector"), request.sector);
   physStore32(pa + offsetof<BlockRequest>("sectors"), request.sectors);
   physStore32(pa + offsetof<BlockRequest>("segments"), request.pieces);
+  request.tag = tag;
   for (let i: u32 = 0; i < request.pieces; i++) {
     const segment = pa + SEGMENTS_AT + i * <u32>offsetof<BlockSegment>();
-    physStore64(segment, requestPiecePa(request, i));
+    physStore64(segment, dmaMap(disk.index, request, i));
     physStore32(segment + offsetof<BlockSegment>("bytes"), requestPieceBytes(request, i));
   }
   wordSet(tagsOf(disk, request.queue), tag, <u32>changetype<usize>(request));
-  request.tag = tag;
   request.state = RequestState.ISSUED;
   request.issuedNs = monoNowNs();
   disk.waiting--;
@@ -322,6 +323,7 @@ export function diskDetach(disk: Disk, generation: u32): void {
   const queues = disk.generation == generation ? disk.queues : 0;
   const doorbell = disk.doorbell;
   const driver = disk.driver;
+  if (queues != 0) dmaDetach(disk.index);
   for (let i: u32 = 0; i < queues; i++) wordSet(rings, i, queueLeaveLocked(disk, i));
   if (queues != 0) {
     disk.queues = 0;
@@ -384,6 +386,7 @@ function completeLocked(disk: Disk, index: u32): i32 {
     wordSet(tagsOf(disk, index), tag, 0);
     queue.inFlight--;
     queue.completeTail++;
+    dmaUnmap(disk.index, request);
     finishLocked(disk, request, status == 0 || status == -Errno.OPNOTSUPP ? status : -Errno.IO);
   }
   physStore32(headerPa(ring, offsetof<BlockRing>("completeTail")), queue.completeTail);

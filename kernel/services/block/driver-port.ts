@@ -3,7 +3,7 @@ import { userCopyIn } from "../../../arch/current";
 import { BlockDriverOp, BlockGeometry, BLOCK_QUEUES, BLOCK_SECTORS } from "../../abi/block-ring";
 import { CapKind, CapRight, ServiceId } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { objectAt, objectPut } from "../../core/cap/object";
+import { objectAt, objectGet, objectPut } from "../../core/cap/object";
 import { ServiceOps, ServicePort, serviceRegister } from "../../core/cap/service-port";
 import { userRangeOk } from "../../core/mm/layout";
 import { cpuOnlineCount } from "../../core/sched/placement";
@@ -14,6 +14,7 @@ import { handleGive, handleLookup } from "../native/process-space";
 import { currentProcess } from "../process/process";
 import { isErrPtr } from "../vfs/types";
 import { blockDeviceAppear } from "./block-file";
+import { dmaAttach } from "./dma";
 import { diskAt, diskAttach, diskComplete, diskDetach, diskRing, diskStart } from "./disk";
 import { REQUEST_PIECES } from "./request";
 
@@ -42,7 +43,7 @@ function driverGone(port: ServicePort): void {
 }
 
 function driverCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {
-  if (op == <u32>BlockDriverOp.ATTACH) return driverAttach(port, a0, <u32>a1);
+  if (op == <u32>BlockDriverOp.ATTACH) return driverAttach(port, a0, <u32>a1, <u32>a2);
   const disk = port.data != 0 ? diskAt(port.data - 1) : null;
   if (!disk) return -Errno.NODEV;
   switch (op) {
@@ -70,7 +71,7 @@ function ringGive(ring: usize): i64 {
 }
 
 /** ATTACH: the number of queues. */
-function driverAttach(port: ServicePort, geometryVa: u64, notification: u32): i64 {
+function driverAttach(port: ServicePort, geometryVa: u64, notification: u32, pci: u32): i64 {
   if (port.data != 0) return -Errno.BUSY;
   if (!userRangeOk(geometryVa, offsetof<BlockGeometry>())) return -Errno.FAULT;
   const n = handleLookup(notification, CapKind.NOTIFICATION, CapRight.SIGNAL);
@@ -78,20 +79,30 @@ function driverAttach(port: ServicePort, geometryVa: u64, notification: u32): i6
   const ptr = scratchPush(offsetof<BlockGeometry>());
   const failed = userCopyIn(ptr, geometryVa, offsetof<BlockGeometry>());
   const geometry = changetype<BlockGeometry>(ptr); // SAFETY: scratch of that size
-  const result = failed != 0 ? -Errno.FAULT : geometryAttach(port, geometry, <u32>n);
+  const result = failed != 0 ? -Errno.FAULT : geometryAttach(port, geometry, <u32>n, pci);
   scratchPop(offsetof<BlockGeometry>());
   if (result < 0) objectPut(objectAt(n));
   return result;
 }
 
 /** Takes the reference to the notification over when it succeeds. */
-function geometryAttach(port: ServicePort, geometry: BlockGeometry, notification: u32): i64 {
+function geometryAttach(port: ServicePort, geometry: BlockGeometry, notification: u32, pci: u32): i64 {
   const disk = diskAt(geometry.index);
   if (!disk || geometry.sectors == 0 || geometry.sectors > 1 << 50) return -Errno.INVAL;
   if (geometry.sectorBytes != SECTOR || geometry.maxSectors < BLOCK_SECTORS || geometry.maxSegments < REQUEST_PIECES) return -Errno.INVAL;
   if (geometry.queues == 0) return -Errno.INVAL;
+  const device = pci == 0 ? 0 : handleLookup(pci, CapKind.PCI, CapRight.MANAGE | CapRight.DMA);
+  if (isErrPtr(device)) return <i32>device;
   const queues = diskAttach(disk, geometry, min<u32>(geometry.queues, min<u32>(cpuOnlineCount(), BLOCK_QUEUES)), notification);
-  if (queues < 0) return queues;
+  if (queues < 0) {
+    if (device != 0) objectPut(objectAt(device));
+    return queues;
+  }
+  if (dmaAttach(disk.index, device, queues) != 0) {
+    objectGet(objectAt(notification)); // the caller's, which the disk gives back
+    diskDetach(disk, disk.generation);
+    return -Errno.NOMEM;
+  }
   port.data = disk.index + 1;
   port.data1 = disk.generation;
   blockDeviceAppear(disk);

@@ -15,7 +15,9 @@ import { randomDeviceInit } from "../vfs/dev/random-device";
 import { fileSystemPortInit } from "../vfs/served/port";
 import { servedInit } from "../vfs/served/super";
 import { procfsInit } from "../vfs/proc/procfs";
+import { deviceMapInit } from "./device-map";
 import { keyboardInit } from "./i8042";
+import { iommuInit } from "./iommu/iommu";
 import { pciInit } from "./pci/functions";
 
 export function driversInit(): void {
@@ -24,7 +26,9 @@ export function driversInit(): void {
   randomDeviceInit();
   kmsgInit();
   consoleInit();
+  deviceMapInit();
   pciInit();
+  iommuInit();
   keyboardInit(); // a machine without one is served by its serial port
   disksInit();
   bufferCacheInit();

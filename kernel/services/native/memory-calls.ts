@@ -18,6 +18,8 @@ import { FileMmap } from "../../core/mm/mm-hooks";
 import { mmMap } from "../../core/mm/mmap";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { wordPut64 } from "../../lib/bytes";
+import { Domain, domainMapMemory } from "../driver/iommu/domain";
+import { pciObjectDomain } from "../driver/pci/pci-object";
 import { currentProcess } from "../process/process";
 import { fileAllocAnon, fileOpsDefaults, filePut } from "../vfs/file";
 import { File, FileOps, fileOf, isErrPtr, OpenFlag } from "../vfs/types";
@@ -96,25 +98,36 @@ function objectMap(object: KObject, addr: u64, offset: u64, bytes: u64, prot: u3
   return result;
 }
 
-/** memory_addresses: physical addresses, where no IOMMU translates. */
+/** memory_addresses: where an IOMMU translates, the object is mapped for the device first. ESTALE: the device is its no longer. */
 export function nativeMemoryAddresses(memory: u32, pci: u32, firstPage: u32, outVa: u64, count: u32): i64 {
   if (!userRangeOk(outVa, <u64>count << 3)) return -Errno.FAULT;
   const device = handleLookup(pci, CapKind.PCI, CapRight.MANAGE);
   if (isErrPtr(device)) return <i32>device;
   const held = handleLookup(memory, CapKind.MEMORY, CapRight.DMA);
-  const result = isErrPtr(held) ? <i32>held : addressesOut(memoryObjectAt(held), firstPage, outVa, count);
+  const result = isErrPtr(held) ? <i32>held : addressesTell(memoryObjectAt(held), pciObjectDomain(device), firstPage, outVa, count);
   if (!isErrPtr(held)) objectPut(objectAt(held));
   objectPut(objectAt(device));
   return result;
 }
 
-function addressesOut(memory: MemoryObject, first: u32, outVa: u64, count: u32): i32 {
+function addressesTell(memory: MemoryObject, domain: Domain | null, first: u32, outVa: u64, count: u32): i32 {
   if (first > memory.pages || count > memory.pages - first) return -Errno.INVAL;
+  if (!domain) return addressesOut(memory, 0, first, outVa, count);
+  if (domain.rootPa == 0) return -Errno.STALE;
+  const iova = domainMapMemory(domain, memory);
+  return iova == 0 ? -Errno.NOMEM : addressesOut(memory, iova, first, outVa, count);
+}
+
+/** Addresses from page `first` on: physical ones when `iova`, the device's address of page 0, is 0. */
+function addressesOut(memory: MemoryObject, iova: u64, first: u32, outVa: u64, count: u32): i32 {
   const batch = scratchPush(BATCH << 3);
   let failed: i32 = 0;
   for (let done: u32 = 0; done < count && failed == 0; done += BATCH) {
     const n = min<u32>(BATCH, count - done);
-    for (let i: u32 = 0; i < n; i++) wordPut64(batch + (i << 3), memoryObjectPa(memory, first + done + i));
+    for (let i: u32 = 0; i < n; i++) {
+      const page = first + done + i;
+      wordPut64(batch + (i << 3), iova != 0 ? iova + (<u64>page << 12) : memoryObjectPa(memory, page));
+    }
     failed = userCopyOut(outVa + (<u64>done << 3), batch, n << 3);
   }
   scratchPop(BATCH << 3);

@@ -7,8 +7,8 @@ import { mmioLoad16, mmioLoad32, mmioLoad8, mmioStore16, mmioStore32, mmioStore8
 import { irqBind, memoryMap, pciBar, pciConfigRead, pciIrq, pciMaster, timeNow } from "../../runtime/native-calls";
 import { Virtqueue, QUEUE_SIZE } from "./ring";
 import {
-  CAP_VENDOR, CapField, CfgType, Common, Config, F_DISCARD, F_FLUSH, F_INDIRECT, F_MULTI_QUEUE, F_READ_ONLY, F_VERSION_1, F_WRITE_ZEROES,
-  NO_VECTOR, Status,
+  CAP_VENDOR, CapField, CfgType, Common, Config, F_ACCESS_PLATFORM, F_DISCARD, F_FLUSH, F_INDIRECT, F_MULTI_QUEUE, F_READ_ONLY, F_VERSION_1,
+  F_WRITE_ZEROES, NO_VECTOR, Status,
 } from "./regs";
 
 /** Where BAR i is mapped: 16 MiB each, in the upper half of linear memory. */
@@ -48,7 +48,8 @@ export function deviceOpen(pci: u32): string {
   const offered = featureRead();
   if (!(offered & F_VERSION_1)) return "it is a legacy device";
   if (!(offered & F_INDIRECT)) return "it offers no indirect descriptors";
-  features = offered & (F_VERSION_1 | F_INDIRECT | F_FLUSH | F_READ_ONLY | F_MULTI_QUEUE | F_DISCARD | F_WRITE_ZEROES);
+  const known = F_VERSION_1 | F_ACCESS_PLATFORM | F_INDIRECT | F_FLUSH | F_READ_ONLY | F_MULTI_QUEUE | F_DISCARD | F_WRITE_ZEROES;
+  features = offered & known;
   featureWrite(features);
   mmioStore8(common + Common.STATUS, Status.ACKNOWLEDGE | Status.DRIVER | Status.FEATURES_OK);
   return mmioLoad8(common + Common.STATUS) & Status.FEATURES_OK ? "" : "it refuses the features";

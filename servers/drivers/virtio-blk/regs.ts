@@ -24,6 +24,8 @@ export const F_DISCARD: u64 = 1 << 13;
 export const F_WRITE_ZEROES: u64 = 1 << 14;
 export const F_INDIRECT: u64 = 1 << 28;
 export const F_VERSION_1: u64 = 1 << 32;
+/** The device uses bus addresses, which an IOMMU may translate. */
+export const F_ACCESS_PLATFORM: u64 = 1 << 33;
 
 /** struct virtio_blk_config; 5.2.4. */
 export const enum Config { CAPACITY = 0, NUM_QUEUES = 34, MAX_DISCARD_SECTORS = 36, MAX_WRITE_ZEROES_SECTORS = 48 }

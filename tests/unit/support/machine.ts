@@ -395,7 +395,7 @@ export class Machine {
       read_cr4: () => this.cr4,
       write_cr4: (value: bigint) => void (this.cr4 = BigInt.asUintN(64, value)),
       invlpg: (va: bigint) => void this.invalidated.push(BigInt.asUintN(64, va)),
-      lgdt: nothing, lidt: nothing, ltr: nothing, xsetbv: nothing, mfence: nothing,
+      lgdt: nothing, lidt: nothing, ltr: nothing, xsetbv: nothing, mfence: nothing, phys_flush: nothing,
       fpu_save: nothing, fpu_restore: nothing, fpu_reset: nothing, user_fpu_save: () => 0, user_fpu_restore: () => 0,
       pause: () => this.pause(),
       idle_wait: () => this.idle(),

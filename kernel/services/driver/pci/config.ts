@@ -12,13 +12,13 @@ import {
 import { ACPI } from "../../../../arch/x86_64/acpi";
 import { Rank } from "../../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
+import { deviceReach } from "../device-map";
 
 const CONFIG_ADDRESS: u32 = 0xcf8;
 const CONFIG_DATA: u32 = 0xcfc;
 const CONFIG_ENABLE: u32 = 0x80000000;
 const MCFG_ENTRIES: u32 = 44; // first allocation structure
 const MCFG_ENTRY_BYTES: u32 = 16;
-const DIRECT_TOP: u64 = 0x100000000; // device memory above it is not in the direct map
 
 @final @unmanaged
 class ConfigSpace {
@@ -41,7 +41,7 @@ export function configInit(): void {
 function mcfgEntryRead(pa: u64): void {
   const base = physLoad64(pa);
   const lastBus = physLoad8(pa + 11);
-  if (physLoad16(pa + 8) != 0 || base == 0 || base + (<u64>(lastBus + 1) << 20) > DIRECT_TOP) return;
+  if (physLoad16(pa + 8) != 0 || base == 0 || !deviceReach(base, <u64>(lastBus + 1) << 20)) return;
   SPACE.ecamPa = base;
   SPACE.firstBus = physLoad8(pa + 10);
   SPACE.lastBus = lastBus;

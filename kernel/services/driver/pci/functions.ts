@@ -5,7 +5,7 @@
  * Spec        PCI Local Bus 3.0, ch. 6; PCI-to-PCI Bridge 1.2, 3.2; PCI 3.0, 6.8 (MSI, MSI-X).
  */
 import { wordAt64, wordPut64 } from "../../../lib/bytes";
-import { LogLevel, logBegin, logDec, logEnd, logHex, logStr } from "../../../lib/log";
+import { LogLevel, logBegin, logDec, logEnd, logHex, logHexDigits, logStr } from "../../../lib/log";
 import { configHasEcam, configInit, configRead, configWrite } from "./config";
 
 @final @unmanaged
@@ -21,7 +21,7 @@ export class PciFunction {
   portMask: u32;   // bit i: BAR i is ports
   barMask: u32;    // bit i: BAR i is there
   object: u32;     // PciObject in use, 0: none (pci-object.ts)
-  pad: u32;
+  express: u32;    // offset of the PCI Express capability, 0: none
   bar0: u64;       // bases, then sizes in bytes
   bar1: u64;
   bar2: u64;
@@ -34,20 +34,23 @@ export class PciFunction {
   size3: u64;
   size4: u64;
   size5: u64;
+  domain: u32;     // Domain of the firmware's doings with it, 0: none (iommu.ts)
+  pad: u32;
 }
 
 const MAX_FUNCTIONS: u32 = 64;
-const FUNCTIONS: usize = memory.data(64 * 144, 8);
-if (offsetof<PciFunction>() != 144) ERROR("FUNCTIONS has 144 bytes a function");
+const FUNCTIONS: usize = memory.data(64 * 152, 8);
+if (offsetof<PciFunction>() != 152) ERROR("FUNCTIONS has 152 bytes a function");
 
 /** Offsets in configuration space. */
 export const enum Config {
-  ID = 0, COMMAND = 4, STATUS = 6, CLASS_REVISION = 8, HEADER_TYPE = 14, BAR0 = 16, SECONDARY_BUS = 25, SUBSYSTEM = 44, CAPABILITIES = 52,
+  ID = 0, COMMAND = 4, STATUS = 6, CLASS_REVISION = 8, HEADER_TYPE = 14, BAR0 = 16, SECONDARY_BUS = 25, SUBORDINATE_BUS = 26, SUBSYSTEM = 44, CAPABILITIES = 52, INTERRUPT_LINE = 60, INTERRUPT_PIN = 61,
 }
 export const enum Command { PORTS = 1, MEMORY = 2, MASTER = 4, INTX_OFF = 0x400 }
 const STATUS_HAS_CAPABILITIES: u32 = 0x10;
 const MULTI_FUNCTION: u32 = 0x80;
 const CAP_MSI: u32 = 5;
+const CAP_EXPRESS: u32 = 16;
 const CAP_MSIX: u32 = 17;
 const CAPS_LIMIT: u32 = 48; // a ring of capabilities must not hang the kernel
 const BAR_PORTS: u32 = 1;
@@ -131,9 +134,18 @@ function deepBusLog(bus: u32): void {
   logEnd();
 }
 
+/** A configuration address as people write it: bus:device.function. */
+export function logPciAddress(address: u32): void {
+  logHexDigits(address >> 8, 2);
+  logStr(":");
+  logHexDigits(address >> 3 & 31, 2);
+  logStr(".");
+  logDec(address & 7);
+}
+
 function functionLog(fn: PciFunction): void {
   logBegin(LogLevel.DEBUG, "pci");
-  logHex(fn.address);
+  logPciAddress(fn.address);
   logStr(" id=");
   logHex(fn.id);
   logStr(" class=");
@@ -192,6 +204,7 @@ function capabilitiesRead(fn: PciFunction): void {
   for (let n: u32 = 0; at >= 0x40 && n < CAPS_LIMIT; n++) {
     const head = configRead(fn.address, at, 4);
     if ((head & 0xff) == CAP_MSI) fn.msi = at;
+    if ((head & 0xff) == CAP_EXPRESS) fn.express = at;
     if ((head & 0xff) == CAP_MSIX) {
       fn.msix = at;
       fn.msixVectors = (head >> 16 & 0x7ff) + 1;
