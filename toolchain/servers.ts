@@ -31,9 +31,9 @@ const GCC_FLAGS = [
   "-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack", "-Wl,-z,separate-code", "-Wl,--build-id=none", "-Wl,--no-dynamic-linker",
 ];
 
-/** All servers, by name. */
-export function servers(): Server[] {
-  return filesUnder(SERVERS, "manifest.json").map((path) => {
+/** All servers below a folder: the system's own, or some of a test. */
+export function servers(from: string = SERVERS): Server[] {
+  return filesUnder(from, "manifest.json").map((path) => {
     const folder = relative(ROOT, join(path, ".."));
     const manifest = readManifest(path);
     if (!folder.endsWith(`/${manifest.name}`)) throw new BuildError(messages.manifest(path, "its name is not its folder's"));
@@ -43,14 +43,14 @@ export function servers(): Server[] {
 }
 
 /** Builds every server; the paths of the programs. */
-export function buildServers(): Map<string, string> {
+export function buildServers(from: string = SERVERS): Map<string, string> {
   mkdirSync(OUT, { recursive: true });
-  return new Map(servers().map((server) => [server.manifest.name, buildServer(server)]));
+  return new Map(servers(from).map((server) => [server.manifest.name, buildServer(server)]));
 }
 
 /** The lines servers/services/supervisor/manifest.ts reads. */
-export function manifestLines(): string {
-  return servers().map(({ manifest }) => manifestLine(manifest)).join("");
+export function manifestLines(from: string = SERVERS): string {
+  return servers(from).map(({ manifest }) => manifestLine(manifest)).join("");
 }
 
 function buildServer(server: Server): string {

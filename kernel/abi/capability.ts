@@ -12,6 +12,9 @@ export const enum CapKind {
 /** READ and WRITE: mapping; CALL, RECEIVE: endpoints; SIGNAL, WAIT: notifications; DMA: bus addresses; MANAGE: the rest. */
 export const enum CapRight { READ = 1, WRITE = 2, CALL = 4, RECEIVE = 8, SIGNAL = 16, WAIT = 32, DMA = 64, GRANT = 128, MANAGE = 256, ALL = 0x1ff }
 
+/** The vector of pci_irq that asks for the INTx line of a function that has messages, too. */
+export const PCI_IRQ_LINE: u32 = 0xffff;
+
 export const enum MemoryFlag { DMA = 1, CONTIGUOUS = 2 }
 
 /** What a kernel service port is for (service_open). */

@@ -72,6 +72,7 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
 
   // ---- devices ----
   { nr: 0x1040, name: "irq_bind", args: "irq: cap, notification: cap, bits: ulong" },
+  /** The holder has looked at its device: an INTx line is masked from its arrival until then. Messages need none. */
   { nr: 0x1041, name: "irq_ack", args: "irq: cap" },
   { nr: 0x1042, name: "port_in", args: "ports: cap, offset: uint, width: uint" },
   { nr: 0x1043, name: "port_out", args: "ports: cap, offset: uint, width: uint, value: uint" },
@@ -84,7 +85,7 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x104c, name: "pci_config_write", args: "pci: cap, offset: uint, width: uint, value: uint" },
   /** An MMIO or PORTS capability over BAR `index`. */
   { nr: 0x104d, name: "pci_bar", args: "pci: cap, index: uint" },
-  /** An IRQ capability: MSI-X entry, MSI message or (vector 0) the INTx line. */
+  /** An IRQ capability: MSI-X entry, MSI message, or the INTx line (PCI_IRQ_LINE; vector 0 of a function without messages). */
   { nr: 0x104e, name: "pci_irq", args: "pci: cap, vector: uint" },
   /** Lets the device master the bus (1) or not (0). The kernel turns it off by itself when the capability's last holder dies. */
   { nr: 0x104f, name: "pci_master", args: "pci: cap, enable: uint" },

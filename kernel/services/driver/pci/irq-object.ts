@@ -1,14 +1,19 @@
 /**
- * IRQ capabilities: an MSI-X message of a device that becomes bits of a notification.
+ * IRQ capabilities: an interrupt of a device that becomes bits of a notification.
  *
- * A message is an edge: it needs no acknowledgement, and what arrives while nobody looks accumulates in the notification.
+ *   MSI-X, MSI   a message is an edge: it needs no acknowledgement, and what arrives while nobody looks accumulates in the notification
+ *   INTx line    a level, perhaps shared: it is masked when it arrives, for all on it, until each of those told has called irq_ack
  *
- * Invariants  I1  OWNERS[vector] is the object whose message carries that vector; the message is masked before the entry is cleared.
+ * Invariants  I1  OWNERS[vector] is the object whose message carries that vector, or the first of a line's; the message is masked before
+ *                 the entry is cleared.
+ *             I2  a line is open exactly when none of its objects isPending.
  * Locking     irqObjectLock (Rank.IRQ_OBJECT) guards OWNERS and the binding of every object; taken in interrupts.
- * Spec        SDM vol. 3A, 11.11 "Message Signalled Interrupts"; PCI Local Bus 3.0, 6.8.2 (MSI-X).
+ * Spec        PCI Local Bus 3.0, 2.2.6 "Interrupt Pins", 6.8 (MSI, MSI-X).
  */
-import { irqRegister, physLoad32, physStore32, Vector } from "../../../../arch/current";
-import { CapKind } from "../../../abi/capability";
+import { irqRegister, Vector } from "../../../../arch/current";
+import { acpiIsaFlags, acpiIsaGsi } from "../../../../arch/x86_64/acpi";
+import { ioapicMask, ioapicRoute } from "../../../../arch/x86_64/ioapic";
+import { CapKind, PCI_IRQ_LINE } from "../../../abi/capability";
 import { IrqFault } from "../../../abi/debug";
 import { Errno } from "../../../abi/errno";
 import { KObject, objectAt, objectIgnore, objectInit, objectKindSet, objectPut } from "../../../core/cap/object";
@@ -18,17 +23,20 @@ import { cpuAt } from "../../../core/sched/cpu";
 import { Rank } from "../../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
 import { wordAt, wordSet } from "../../../lib/words";
-import { configRead, configWrite } from "./config";
-import { pciBarBase, pciBarSize, PciFunction } from "./functions";
+import { commandChangeFor } from "./command";
+import { configRead } from "./config";
+import { Command, Config, PciFunction } from "./functions";
+import { msiMask, msiProgram, msiVector, msixEntry, msixMask, msixProgram, msixVector } from "./irq-message";
 
 /** Above the I/O APICs' lines, below the kernel's own vectors. */
 const FIRST: u32 = 0x70;
 const END: u32 = Vector.TIMER;
-const MESSAGE_ADDRESS: u32 = 0xfee00000;
-const ENTRY_BYTES: u32 = 16;
-const MASKED: u32 = 1;
-const MSIX_ENABLE: u32 = 0x8000;
-const DIRECT_TOP: u64 = 0x100000000;
+const ISA_LINES: u32 = 16;
+/** MPS INTI flags; ACPI 5.2.12.5. */
+const TRIGGER_EDGE: u32 = 1;
+const ACTIVE_LOW: u32 = 3;
+
+const enum IrqSource { MSIX = 0, MSI = 1, LINE = 2 }
 
 @final @unmanaged
 export class IrqObject {
@@ -37,10 +45,15 @@ export class IrqObject {
   vector: u32;
   notification: u32; // Notification, one reference, 0: not bound
   bits: u64;
-  entryPa: u64;      // its entry of the MSI-X table
+  entryPa: u64;      // MSIX: its entry of the table
   pci: u32;          // the PCI object it came from, one reference
-  fault: u32;        // IrqFault: messages go astray on purpose (kernel/services/debug); 0: they do not
-  isHeld: u32;       // a message was kept back and is delivered when the fault ends
+  source: u32;       // IrqSource
+  fn: u32;           // PciFunction
+  gsi: u32;          // LINE: the I/O APICs' number of it
+  next: u32;         // LINE: IrqObject on the same one
+  isPending: u32;    // LINE: told and not acknowledged yet
+  fault: u32;        // IrqFault: interrupts go astray on purpose (kernel/services/debug); 0: they do not
+  isHeld: u32;       // one was kept back and is delivered when the fault ends
   pad: u32;
 }
 
@@ -48,6 +61,7 @@ const LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 const OWNERS: usize = memory.data(256 * 4, 4);
 
 export function irqObjectAt(address: usize): IrqObject { return changetype<IrqObject>(address); } // SAFETY: the caller names one
+function functionOf(irq: IrqObject): PciFunction { return changetype<PciFunction>(irq.fn); } // SAFETY: irqObjectCreate stored it
 
 export function irqObjectsInit(): void {
   spinInit(LOCK, Rank.IRQ_OBJECT);
@@ -55,99 +69,180 @@ export function irqObjectsInit(): void {
   for (let vector = FIRST; vector < END; vector++) irqRegister(vector, irqArrived);
 }
 
+// ---- Arrival ----
+
 function irqArrived(vector: u32): void {
   spinLock(LOCK);
   const owner = wordAt(OWNERS, vector);
-  if (owner != 0 && (irqObjectAt(owner).fault == 0 || faultLets(irqObjectAt(owner)))) messageDeliver(irqObjectAt(owner));
+  if (owner != 0) {
+    if (irqObjectAt(owner).source == <u32>IrqSource.LINE) lineArrivedLocked(irqObjectAt(owner));
+    else deliverLocked(irqObjectAt(owner));
+  }
   spinUnlock(LOCK);
 }
 
-function messageDeliver(irq: IrqObject): void {
+function deliverLocked(irq: IrqObject): void {
+  if (irq.fault == 0 || faultLets(irq)) signalLocked(irq);
+}
+
+function signalLocked(irq: IrqObject): void {
   if (irq.notification != 0) notificationSignal(notificationAt(irq.notification), irq.bits);
 }
 
-/** What becomes of a message while a fault is injected: true when it is delivered now. */
+/** What becomes of an interrupt while a fault is injected: true when it is delivered now. */
 function faultLets(irq: IrqObject): bool {
   if (irq.fault != <u32>IrqFault.DROP) irq.isHeld = 1;
   return irq.fault == <u32>IrqFault.REPEAT;
 }
 
-/** From now on the object's messages are treated as `fault` (IrqFault) says; 0: as they should be, and what was held comes. */
+/** From now on the object's interrupts are treated as `fault` (IrqFault) says; 0: as they should be, and what was held comes. */
 export function irqObjectFault(irq: IrqObject, fault: u32): void {
   spinLock(LOCK);
   irq.fault = fault;
-  if (fault == 0 && irq.isHeld) messageDeliver(irq);
+  if (fault == 0 && irq.isHeld) signalLocked(irq);
   irq.isHeld = 0;
   spinUnlock(LOCK);
 }
 
-/** Where entry `index` of the function's MSI-X table lies, 0 when it says nonsense. */
-function msixEntry(fn: PciFunction, index: u32): u64 {
-  const table = configRead(fn.address, fn.msix + 4, 4);
-  const bar = table & 7;
-  const offset = <u64>(table & ~7) + <u64>index * ENTRY_BYTES;
-  if (bar > 5 || !(fn.barMask >> bar & 1) || fn.portMask >> bar & 1) return 0;
-  if (offset + ENTRY_BYTES > pciBarSize(fn, bar)) return 0;
-  const pa = pciBarBase(fn, bar) + offset;
-  return pa + ENTRY_BYTES > DIRECT_TOP ? 0 : pa;
+/** Nobody knows whose level it is: all bound to the line are told, and must say that they have looked (I2). */
+function lineArrivedLocked(first: IrqObject): void {
+  ioapicMask(first.gsi, true);
+  for (let at = <u32>changetype<usize>(first); at != 0; at = irqObjectAt(at).next) {
+    if (irqObjectAt(at).notification == 0 || irqObjectAt(at).isPending) continue; // a level comes once more before the mask holds
+    irqObjectAt(at).isPending = 1;
+    deliverLocked(irqObjectAt(at));
+  }
 }
 
+function lineOpenLocked(vector: u32): void {
+  const first = wordAt(OWNERS, vector);
+  for (let at = first; at != 0; at = irqObjectAt(at).next) if (irqObjectAt(at).isPending) return;
+  if (first != 0) ioapicMask(irqObjectAt(first).gsi, false);
+}
+
+/** The holder has looked at its device; nothing to do for messages. */
+export function irqObjectAck(irq: IrqObject): void {
+  spinLock(LOCK);
+  if (irq.isPending) {
+    irq.isPending = 0;
+    lineOpenLocked(irq.vector);
+  }
+  spinUnlock(LOCK);
+}
+
+// ---- Making ----
+
 /**
- * An IRQ object for message `index` of `fn`, unbound and masked, with one reference; its reference to `pci` is taken over. As pointer:
- * ENODEV (no such message), ENOSPC (no vector left), ENOMEM.
+ * An IRQ object for message `index` of `fn`, or its line (PCI_IRQ_LINE, and 0 when it has no messages), unbound and masked, with one
+ * reference; its reference to `pci` is taken over. As pointer: ENODEV (no such interrupt), ENOSPC (no vector left), ENOMEM.
  */
 export function irqObjectCreate(fn: PciFunction, index: u32, pci: u32): usize {
-  if (fn.msix == 0 || index >= fn.msixVectors) return <usize>-Errno.NODEV;
-  const entryPa = msixEntry(fn, index);
-  if (entryPa == 0) return <usize>-Errno.NODEV;
   const address = kzalloc(offsetof<IrqObject>());
   if (address == 0) return <usize>-Errno.NOMEM;
   const irq = irqObjectAt(address);
   objectInit(objectAt(address), CapKind.IRQ);
-  irq.entryPa = entryPa;
+  irq.fn = <u32>changetype<usize>(fn);
+  irq.pci = pci;
   spinLock(LOCK);
+  const failed = sourceFindLocked(fn, index, irq);
+  spinUnlock(LOCK);
+  if (failed == 0) return address;
+  kfree(address);
+  return <usize>failed;
+}
+
+function sourceFindLocked(fn: PciFunction, index: u32, irq: IrqObject): i32 {
+  if (index == PCI_IRQ_LINE || (index == 0 && fn.msix == 0 && fn.msi == 0)) return lineTakeLocked(fn, irq);
+  if (fn.msix == 0) irq.source = IrqSource.MSI;
+  if (fn.msix != 0) irq.entryPa = msixEntry(fn, index);
+  if (irq.source == <u32>IrqSource.MSI ? index != 0 || fn.msi == 0 : irq.entryPa == 0) return -Errno.NODEV;
+  if (!vectorTakeLocked(irq)) return -Errno.NOSPC;
+  if (irq.source == <u32>IrqSource.MSI) msiProgram(fn, irq.vector);
+  else msixProgram(fn, irq.entryPa, irq.vector);
+  return 0;
+}
+
+function vectorTakeLocked(irq: IrqObject): bool {
   let vector = FIRST;
   while (vector < END && wordAt(OWNERS, vector) != 0) vector++;
-  if (vector < END) wordSet(OWNERS, vector, <u32>address);
-  spinUnlock(LOCK);
-  if (vector == END) {
-    kfree(address);
-    return <usize>-Errno.NOSPC;
-  }
+  if (vector == END) return false;
+  wordSet(OWNERS, vector, <u32>changetype<usize>(irq));
   irq.vector = vector;
-  irq.pci = pci;
-  messageProgram(fn, irq);
-  return address;
+  return true;
 }
 
-function messageProgram(fn: PciFunction, irq: IrqObject): void {
-  physStore32(irq.entryPa + 12, physLoad32(irq.entryPa + 12) | MASKED);
-  physStore32(irq.entryPa, MESSAGE_ADDRESS | cpuAt(0).apicId << 12);
-  physStore32(irq.entryPa + 4, 0);
-  physStore32(irq.entryPa + 8, irq.vector);
-  configWrite(fn.address, fn.msix + 2, 2, (configRead(fn.address, fn.msix + 2, 2) & 0x3fff) | MSIX_ENABLE);
+/** The line that the firmware wired the function's pin to; shared with whoever is on it already. */
+function lineTakeLocked(fn: PciFunction, irq: IrqObject): i32 {
+  const line = configRead(fn.address, Config.INTERRUPT_LINE, 1);
+  if (configRead(fn.address, Config.INTERRUPT_PIN, 1) == 0 || line == 0 || line >= ISA_LINES) return -Errno.NODEV;
+  irq.source = IrqSource.LINE;
+  irq.gsi = acpiIsaGsi(line);
+  for (let vector = FIRST; vector < END; vector++) {
+    const first = wordAt(OWNERS, vector);
+    if (first == 0 || irqObjectAt(first).source != <u32>IrqSource.LINE || irqObjectAt(first).gsi != irq.gsi) continue;
+    irq.vector = vector;
+    irq.next = irqObjectAt(first).next;
+    irqObjectAt(first).next = <u32>changetype<usize>(irq);
+    return 0;
+  }
+  if (!vectorTakeLocked(irq)) return -Errno.NOSPC;
+  const flags = acpiIsaFlags(line);
+  const isLevel = (flags >> 2 & 3) != TRIGGER_EDGE;
+  if (ioapicRoute(irq.gsi, irq.vector, cpuAt(0).apicId, isLevel, (flags & 3) == ACTIVE_LOW)) return 0;
+  wordSet(OWNERS, irq.vector, 0);
+  return -Errno.NODEV;
 }
 
-/** From now on the message sets `bits` of the notification, whose reference is taken over. */
+/** From now on the interrupt sets `bits` of the notification, whose reference is taken over. */
 export function irqObjectBind(irq: IrqObject, notification: u32, bits: u64): void {
   spinLock(LOCK);
   const old = irq.notification;
   irq.notification = notification;
   irq.bits = bits;
-  physStore32(irq.entryPa + 12, physLoad32(irq.entryPa + 12) & ~MASKED);
+  if (wordAt(OWNERS, irq.vector) != 0) maskLocked(irq, false);
   spinUnlock(LOCK);
   if (old != 0) objectPut(objectAt(old));
 }
 
+/**
+ * A line stays open for the others on it: the function is told not to use it. What its next holder has programmed already is left alone:
+ * the objects of a dead driver end in any order.
+ */
+function maskLocked(irq: IrqObject, isMasked: bool): void {
+  const fn = functionOf(irq);
+  if (irq.source == <u32>IrqSource.LINE) commandChangeFor(fn, irq.pci, isMasked ? 0 : Command.INTX_OFF, isMasked ? Command.INTX_OFF : 0);
+  else if (irq.source == <u32>IrqSource.MSI) {
+    if (msiVector(fn) == irq.vector) msiMask(fn, isMasked);
+  } else if (msixVector(irq.entryPa) == irq.vector) msixMask(irq.entryPa, isMasked);
+}
+
+// ---- Ends ----
+
 function irqOrphaned(object: KObject): void {
   const irq = irqObjectAt(changetype<usize>(object));
   spinLock(LOCK);
-  physStore32(irq.entryPa + 12, physLoad32(irq.entryPa + 12) | MASKED);
-  if (irq.vector != 0) wordSet(OWNERS, irq.vector, 0); // I1
+  if (irq.vector != 0) leaveLocked(irq);
   const old = irq.notification;
   irq.notification = 0;
   spinUnlock(LOCK);
   if (old != 0) objectPut(objectAt(old));
+}
+
+/** I1, I2: whoever shared its line goes on without it. */
+function leaveLocked(irq: IrqObject): void {
+  const address = <u32>changetype<usize>(irq);
+  const first = wordAt(OWNERS, irq.vector);
+  maskLocked(irq, true);
+  if (first == address) {
+    if (irq.source == <u32>IrqSource.LINE && irq.next == 0) ioapicMask(irq.gsi, true);
+    wordSet(OWNERS, irq.vector, irq.next);
+  } else {
+    let at = irqObjectAt(first);
+    while (at.next != address) at = irqObjectAt(at.next);
+    at.next = irq.next;
+  }
+  if (irq.isPending) lineOpenLocked(irq.vector);
+  irq.vector = 0;
 }
 
 function irqDestroy(object: KObject): void {

@@ -2,8 +2,8 @@
  * PCI capabilities and their native calls: one holder's device, its ranges, its messages, its bus mastering.
  *
  * Invariants  P1  a function has at most one PCI object; when no capability names it any more the function masters the bus no longer,
- *                 so that a dead driver's device writes nowhere.
- * Locking     PciFunction.object changes by compare and exchange.
+ *                 so that a dead driver's device writes nowhere; only then its domain ends.
+ * Locking     PciFunction.object and the command register: command.ts.
  */
 import { userCopyOut } from "../../../../arch/current";
 import { CapKind, CapRight, PciInfo } from "../../../abi/capability";
@@ -14,10 +14,14 @@ import { userRangeOk } from "../../../core/mm/layout";
 import { kfree, kzalloc } from "../../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
 import { handleGive, handleLookup } from "../../native/process-space";
+import { currentProcess } from "../../process/process";
 import { isErrPtr } from "../../vfs/types";
+import { Domain, domainAt, domainClose, domainFree } from "../iommu/domain";
+import { iommuOpen } from "../iommu/iommu";
+import { commandChange, commandChangeFor, commandInit, holderChange } from "./command";
 import { configRead, configWrite } from "./config";
 import { Command, Config, pciAt, pciBarBase, pciBarSize, pciCount, pciFind, PciFunction } from "./functions";
-import { irqObjectAt, irqObjectBind, irqObjectCreate } from "./irq-object";
+import { irqObjectAck, irqObjectAt, irqObjectBind, irqObjectCreate } from "./irq-object";
 
 const BARS: u32 = 6;
 /** Registers up to here belong to the kernel: command, ranges, interrupt line. */
@@ -28,7 +32,7 @@ class PciObject {
   object: u64;  // a KObject held by value
   object1: u64;
   fn: u32;      // PciFunction
-  pad: u32;
+  domain: u32;  // Domain of its DMA, 0: no IOMMU
 }
 
 /** The function behind a PCI object. */
@@ -37,21 +41,34 @@ export function pciObjectFunction(object: usize): PciFunction {
 }
 
 export function pciObjectsInit(): void {
+  commandInit();
   objectKindSet(CapKind.PCI, pciOrphaned, objectIgnore, pciDestroy);
 }
 
-function objectPtr(fn: PciFunction): usize { return changetype<usize>(fn) + offsetof<PciFunction>("object"); }
+/** The function behind a PCI object, when it still is its, masters the bus no longer. */
+export function pciObjectQuiet(object: usize): void {
+  commandChangeFor(pciObjectFunction(object), object, Command.MASTER, 0);
+}
+
+/** The domain of a PCI object's DMA, or null: there is no IOMMU. */
+export function pciObjectDomain(object: usize): Domain | null {
+  const domain = changetype<PciObject>(object).domain; // SAFETY: its kind is PCI
+  return domain == 0 ? null : domainAt(domain);
+}
 
 /** P1: quiet before anything it could write to is given away. */
 function pciOrphaned(object: KObject): void {
   const fn = pciObjectFunction(changetype<usize>(object));
-  const command = configRead(fn.address, Config.COMMAND, 2);
-  configWrite(fn.address, Config.COMMAND, 2, command & ~<u32>Command.MASTER);
-  atomic.cmpxchg<u32>(objectPtr(fn), <u32>changetype<usize>(object), 0);
+  const domain = pciObjectDomain(changetype<usize>(object));
+  pciObjectQuiet(changetype<usize>(object));
+  if (domain) domainClose(domain);
+  holderChange(fn, changetype<usize>(object), 0); // false: it was orphaned before
 }
 
 function pciDestroy(object: KObject): void {
-  pciOrphaned(object);
+  pciOrphaned(object); // it may never have been in a slot
+  const domain = pciObjectDomain(changetype<usize>(object));
+  if (domain) domainFree(domain);
   kfree(changetype<usize>(object));
 }
 
@@ -90,7 +107,7 @@ function infoOut(fn: PciFunction, infoVa: u64): i32 {
   return failed != 0 ? -Errno.FAULT : 0;
 }
 
-/** pci_open: EBUSY while somebody has the function, ENODEV when there is none. */
+/** pci_open: EBUSY while somebody has the function or one that the IOMMU cannot tell from it, ENODEV when there is none. */
 export function nativePciOpen(root: u32, address: u32): i64 {
   const held = handleLookup(root, CapKind.ROOT, CapRight.MANAGE);
   if (isErrPtr(held)) return <i32>held;
@@ -99,14 +116,20 @@ export function nativePciOpen(root: u32, address: u32): i64 {
   if (!fn || fn.header != 0) return -Errno.NODEV;
   const object = kzalloc(offsetof<PciObject>());
   if (object == 0) return -Errno.NOMEM;
-  if (atomic.cmpxchg<u32>(objectPtr(fn), 0, <u32>object) != 0) {
+  if (!holderChange(fn, 0, object)) {
     kfree(object);
     return -Errno.BUSY;
   }
+  const domain = iommuOpen(fn);
+  if (isErrPtr(domain)) {
+    holderChange(fn, object, 0);
+    kfree(object);
+    return <i32>domain;
+  }
   objectInit(objectAt(object), CapKind.PCI);
   changetype<PciObject>(object).fn = <u32>changetype<usize>(fn); // SAFETY: fresh object of that size
-  const command = configRead(fn.address, Config.COMMAND, 2);
-  configWrite(fn.address, Config.COMMAND, 2, command | Command.MEMORY | Command.PORTS | Command.INTX_OFF);
+  changetype<PciObject>(object).domain = <u32>domain; // SAFETY: the same
+  commandChange(fn, 0, Command.MEMORY | Command.PORTS | Command.INTX_OFF);
   return handleGive(objectAt(object), CapRight.ALL);
 }
 
@@ -167,14 +190,15 @@ export function nativePciIrq(pci: u32, vector: u32): i64 {
   return <i32>irq;
 }
 
+/** pci_master: ESTALE when the function is another's by now. */
 export function nativePciMaster(pci: u32, enable: u32): i64 {
   const held = handleLookup(pci, CapKind.PCI, CapRight.MANAGE | CapRight.DMA);
   if (isErrPtr(held)) return <i32>held;
-  const fn = pciObjectFunction(held);
-  const command = configRead(fn.address, Config.COMMAND, 2) & ~<u32>Command.MASTER;
-  configWrite(fn.address, Config.COMMAND, 2, enable != 0 ? command | Command.MASTER : command);
+  const domain = pciObjectDomain(held);
+  if (domain && enable != 0) domain.pid = currentProcess().pid;
+  const isDone = commandChangeFor(pciObjectFunction(held), held, Command.MASTER, enable != 0 ? Command.MASTER : 0);
   objectPut(objectAt(held));
-  return 0;
+  return isDone ? 0 : -Errno.STALE;
 }
 
 export function nativeIrqBind(irq: u32, notification: u32, bits: u64): i64 {
@@ -186,10 +210,10 @@ export function nativeIrqBind(irq: u32, notification: u32, bits: u64): i64 {
   return isErrPtr(n) ? <i32>n : 0;
 }
 
-/** irq_ack: messages are edges and need none; the capability is still asked for. */
 export function nativeIrqAck(irq: u32): i64 {
   const held = handleLookup(irq, CapKind.IRQ, CapRight.MANAGE);
   if (isErrPtr(held)) return <i32>held;
+  irqObjectAck(irqObjectAt(held));
   objectPut(objectAt(held));
   return 0;
 }
