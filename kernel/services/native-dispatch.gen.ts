@@ -34,6 +34,10 @@ import {
   nativeTimeNow,
 } from "./native/ipc-calls";
 import {
+  nativeIpcCallExtra,
+  nativeIpcReplyWaitExtra,
+} from "./native/ipc-extra-calls";
+import {
   nativeMemoryAddresses,
   nativeMemoryCreate,
   nativeMemoryMap,
@@ -76,6 +80,8 @@ function call4101(frame: TrapFrame): i64 { return nativeRootClaim(<u32>frame.rdi
 function call4112(frame: TrapFrame): i64 { return nativeEndpointCreate(); }
 function call4113(frame: TrapFrame): i64 { return nativeIpcCall(<u32>frame.rdi, <u32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
 function call4114(frame: TrapFrame): i64 { return nativeIpcReplyWait(<u32>frame.rdi, <i32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
+function call4115(frame: TrapFrame): i64 { return nativeIpcCallExtra(<u32>frame.rdi, frame.rsi); }
+function call4116(frame: TrapFrame): i64 { return nativeIpcReplyWaitExtra(<u32>frame.rdi, frame.rsi); }
 function call4117(frame: TrapFrame): i64 { return nativeEndpointBind(<u32>frame.rdi, <u32>frame.rsi); }
 function call4128(frame: TrapFrame): i64 { return nativeNotificationCreate(); }
 function call4129(frame: TrapFrame): i64 { return nativeNotificationSignal(<u32>frame.rdi, frame.rsi); }
@@ -117,6 +123,8 @@ export function nativeTableInit(): void {
   nativeSet(16, call4112);
   nativeSet(17, call4113);
   nativeSet(18, call4114);
+  nativeSet(19, call4115);
+  nativeSet(20, call4116);
   nativeSet(21, call4117);
   nativeSet(32, call4128);
   nativeSet(33, call4129);

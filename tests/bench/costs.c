@@ -1,5 +1,5 @@
 /* What one warm operation costs, seen from a program, in TSC counts: `name median`, a line each.
- * Under QEMU's icount with shift=0 a count is an instruction. */
+ * Under QEMU's icount with shift=0 a count is an instruction. `costs across` measures between two CPUs, `costs native` native calls only. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
+#include "../conformance/programs/native.h"
 
 enum { SAMPLES = 41, PAGE = 4096, CHUNK = 65536 };
 
@@ -90,11 +91,15 @@ static void write_file(void) { if (pwrite(file, buffer, CHUNK, 0) != CHUNK) exit
 static void read_file(void) { if (pread(file, buffer, CHUNK, 0) != CHUNK) exit(1); }
 static void yield(void) { for (int i = 0; i < 20; i++) sched_yield(); }
 
+static int far_cpu = -1; /* where children go, -1: anywhere */
+static void pin(int cpu);
+
 /* A child that answers each byte on `in` with one on `out`. */
 static pid_t echo_child(int in, int out) {
   pid_t pid = fork();
   if (pid) return pid;
   char byte;
+  if (far_cpu >= 0) pin(far_cpu);
   while (read(in, &byte, 1) == 1 && write(out, &byte, 1) == 1) {}
   _exit(0);
 }
@@ -146,14 +151,101 @@ static void measure_faults(void) {
   fflush(stdout);
 }
 
+/* ---- Native calls: Linux has none of them ---- */
+static uint64_t endpoint, to_server, from_server; /* handles */
+
+static void pin(int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  sched_setaffinity(0, sizeof set, &set);
+}
+/* A child that runs `serve` on CPU `cpu` (-1: any) with copies of the handles. */
+static pid_t native_child(void (*serve)(void), int cpu) {
+  int go[2];
+  if (pipe(go)) exit(1);
+  pid_t pid = fork();
+  if (pid == 0) {
+    uint64_t given[3];
+    if (cpu >= 0) pin(cpu);
+    if (read(go[0], given, sizeof given) != sizeof given) _exit(1);
+    endpoint = given[0], to_server = given[1], from_server = given[2];
+    serve();
+    _exit(0);
+  }
+  uint64_t process = native1(PROCESS_OPEN, pid), mine[3] = {endpoint, to_server, from_server}, given[3];
+  for (int i = 0; i < 3; i++) given[i] = native4(CAP_INSTALL, process, mine[i], RIGHT_ALL, 0);
+  if (write(go[1], given, sizeof given) != sizeof given) exit(1);
+  close(go[0]);
+  close(go[1]);
+  return pid;
+}
+static void echo_calls(void) {
+  message m = {0};
+  for (long label = 0;;) label = ipc(IPC_REPLY_WAIT, endpoint, label, &m);
+}
+static void echo_bits(void) {
+  for (;;) native2(NOTIFICATION_SIGNAL, from_server, native2(NOTIFICATION_WAIT, to_server, 0));
+}
+static void calls(void) {
+  message m = {0, {1, 2, 3, 4}};
+  for (int i = 0; i < 20; i++) if (ipc(IPC_CALL, endpoint, 1, &m) != 1) exit(1);
+}
+static void bits(void) {
+  for (int i = 0; i < 20; i++) {
+    native2(NOTIFICATION_SIGNAL, to_server, 1);
+    native2(NOTIFICATION_WAIT, from_server, 0);
+  }
+}
+static void bits_alone(void) {
+  for (int i = 0; i < 20; i++) {
+    native2(NOTIFICATION_SIGNAL, to_server, 1);
+    native2(NOTIFICATION_WAIT, to_server, 0);
+  }
+}
+static void measure_native(const char *name, void (*serve)(void), int cpu, void (*body)(void)) {
+  pid_t pid = native_child(serve, cpu);
+  measure(name, SAMPLES, 20, body);
+  kill(pid, SIGKILL);
+  waitpid(pid, NULL, 0);
+}
+static int native_begin(void) {
+  if (native0(TIME_NOW) < 0) return 0;
+  endpoint = native0(ENDPOINT_CREATE);
+  to_server = native0(NOTIFICATION_CREATE);
+  from_server = native0(NOTIFICATION_CREATE);
+  return 1;
+}
+static void measure_all_native(void) {
+  if (!native_begin()) return;
+  measure_native("ipc_call", echo_calls, -1, calls);
+  measure_native("notification", echo_bits, -1, bits);
+  measure("notification_alone", SAMPLES, 20, bits_alone);
+}
+/* Both ends on CPUs of their own. */
+static void measure_across(void) {
+  pin(1);
+  far_cpu = 0;
+  measure_ping_pong("pipe_across", 0);
+  if (!native_begin()) return;
+  measure_native("ipc_across", echo_calls, 0, calls);
+  measure_native("notification_across", echo_bits, 0, bits);
+}
+
 static uint64_t now_us(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
   return t.tv_sec * 1000000ull + t.tv_nsec / 1000;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   uint64_t first_tsc = __rdtsc(), first_us = now_us();
+  if (argc > 1) {
+    if (!strcmp(argv[1], "across")) measure_across();
+    else measure_all_native();
+    printf("cost tsc_khz %lu\n", (unsigned long)((__rdtsc() - first_tsc) * 1000 / (now_us() - first_us)));
+    return 0;
+  }
   measure("measuring", SAMPLES, 1, nothing);
   measure("null_syscall", SAMPLES, 100, null_syscall);
   measure_ping_pong("pipe_ping_pong", 0);
@@ -172,6 +264,7 @@ int main(void) {
   memset(buffer, 'b', sizeof buffer);
   measure("write_4k", SAMPLES, CHUNK / PAGE, write_file);
   measure("read_4k", SAMPLES, CHUNK / PAGE, read_file);
+  measure_all_native();
   /* Ticks of the counter in a millisecond: turns counts into time where the counter is a clock. */
   printf("cost tsc_khz %lu\n", (unsigned long)((__rdtsc() - first_tsc) * 1000 / (now_us() - first_us)));
   return 0;

@@ -23,7 +23,7 @@ const CHUNKS: u32 = 64;
 const INDEX_MASK: u32 = 0xffff;
 const GENERATIONS: u32 = 0x7fff; // a handle is a positive i32
 /** No handle and no error: another thread took the slot that spaceReserve saw free. */
-const SLOT_LOST: i32 = 0;
+export const SLOT_LOST: i32 = 0;
 
 @final @unmanaged
 export class CapSpace {
@@ -35,7 +35,7 @@ export class CapSpace {
   table: u32;    // CHUNKS addresses of chunks
 }
 
-const CAP_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
+export const CAP_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 /** Slots in use in all spaces: tests compare it before and after (guarded by capLock). */
 const USED: usize = memory.data(8, 8);
 
@@ -113,14 +113,14 @@ function slotOf(space: CapSpace, index: u32): CapSlot {
 }
 
 /** The slot of a handle, or null (P1). */
-function slotFindLocked(space: CapSpace, handle: u32): CapSlot | null {
+export function slotFindLocked(space: CapSpace, handle: u32): CapSlot | null {
   const index = handle & INDEX_MASK;
   if (index >= space.chunks << CHUNK_SHIFT) return null;
   const slot = slotOf(space, index);
   return slot.object != 0 && slot.generation == handle >> 16 ? slot : null;
 }
 
-function slotAllocLocked(space: CapSpace): CapSlot | null {
+export function slotAllocLocked(space: CapSpace): CapSlot | null {
   if (space.isClosed || space.free == 0) return null;
   const slot = slotAt(space.free);
   space.free = slot.next;
@@ -131,7 +131,7 @@ function slotAllocLocked(space: CapSpace): CapSlot | null {
 }
 
 /** Makes sure of a free slot; false when memory or the space is full. No lock is held. */
-function spaceReserve(space: CapSpace): bool {
+export function spaceReserve(space: CapSpace): bool {
   if (space.free != 0) return true;
   const chunk = kzalloc(CHUNK_SLOTS * <u32>offsetof<CapSlot>());
   if (chunk == 0) return false;
@@ -158,7 +158,7 @@ function chunkAddLocked(space: CapSpace, chunk: u32): void {
 }
 
 /** Fills a free slot; the object gains a reference. */
-function slotFillLocked(slot: CapSlot, object: KObject, rights: u32, badge: u64): i32 {
+export function slotFillLocked(slot: CapSlot, object: KObject, rights: u32, badge: u64): i32 {
   objectGet(object);
   object.slots++;
   if (rights & CapRight.RECEIVE) object.receivers++;
@@ -172,7 +172,7 @@ function slotFillLocked(slot: CapSlot, object: KObject, rights: u32, badge: u64)
 }
 
 /** Empties a slot if it is in use; the hooks of the object run when this was the last of its kind. No lock is held. */
-function slotTake(slot: CapSlot): void {
+export function slotTake(slot: CapSlot): void {
   spinLock(CAP_LOCK);
   const address = slot.object;
   const events = address != 0 ? slotEmptyLocked(slot) : 0;
@@ -197,13 +197,18 @@ function slotEmptyLocked(slot: CapSlot): u32 {
   if (--object.slots == 0) events |= Leaving.ORPHAN;
   slotUnlinkLocked(slot);
   slot.object = 0;
+  if (slot.space != 0) slotFreeLocked(slot); // else it was in transit (transit.ts)
+  return events;
+}
+
+/** An empty slot goes back to its space. */
+function slotFreeLocked(slot: CapSlot): void {
   slot.generation = slot.generation == GENERATIONS ? 1 : slot.generation + 1; // T3
   const space = capSpaceAt(slot.space);
   slot.next = space.free;
   space.free = slotAddress(slot);
   space.used--;
   wordSet(USED, 0, wordAt(USED, 0) - 1);
-  return events;
 }
 
 /** Puts a capability that derives from no other into `space`: its handle, -ENOMEM, or -ESTALE when the space is closed. */

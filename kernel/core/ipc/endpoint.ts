@@ -1,30 +1,35 @@
 /**
- * Endpoints: synchronous calls from any thread (or a kernel service) to the threads that receive on them.
+ * Endpoints: where calls from any thread (or a kernel service) meet the threads that receive them.
  *
- *   caller:   QUEUED ──taken──▶ TAKEN ──reply──▶ DONE        a label and four words each way
+ *   caller:   QUEUED ──taken──▶ TAKEN ──reply──▶ DONE         a label, four words, maybe a parcel each way (parcel.ts)
  *               │                 │
- *               └──── the endpoint or the receiving thread dies ──▶ DONE with -EPIPE
+ *               └──── the endpoint or the receiving thread dies, or the message does not fit ──▶ REFUSED with the reason
+ *
+ * The two ends are call.ts and receive.ts; this file is the object, its queues and its end. Words travel in TrapFrames: for most calls
+ * the very registers of the two programs, so that a message is moved once.
  *
  * Invariants  E1  a call on `queue` is QUEUED; one TAKEN is its receiver's Task.ipcCall, and nobody else's.
- *             E2  a call lives in its caller's scratch memory: the caller leaves only when it is DONE, or after it has
+ *             E2  a call lives in its caller's scratch memory: the caller leaves only when it is over (callIsOver), or after it has
  *                 taken it off the queue or out of Task.ipcCall.
- *             E3  a dead endpoint has an empty queue and takes no call.
- * Locking     Endpoint.lock (Rank.ENDPOINT) guards the queue, its calls and the ipcCall of receivers on it.
+ *             E3  a dead endpoint has no queue and no receivers, and takes no call.
+ *             E4  receivers wait only while no call is queued: one of the two lists is empty.
+ *             E5  a thread is on `receivers` exactly while its ipcState is WAITING.
+ *             E6  who ends another's wait is done with its task and its call before the endpoint's lock is free, and a woken thread takes
+ *                 that lock once, unless it was handed the CPU (WakeReason.HANDOFF): then its waker sleeps already.
+ * Locking     Endpoint.lock (Rank.ENDPOINT) guards the lists, the calls and the ipc fields of receivers; run queues are locked below it.
  */
+import { trapFrameOf } from "../../../arch/current";
 import { CapKind } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { ListNode, listAppend, listEmpty, listInit, listNodeAt, listRemove } from "../../lib/list";
+import { ListNode, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove, ownerOf } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
 import { KObject, objectAt, objectGet, objectIgnore, objectInit, objectKindSet, objectPut } from "../cap/object";
 import { kfree, kzalloc } from "../mm/slab";
-import { currentTask } from "../sched/cpu";
-import { scratchPop, scratchPush } from "../sched/scratch";
-import { Task, taskOf } from "../sched/task";
-import { WaitQueue, waitQueueAt, waitQueueInit, waitSleep, waitSleepKillable, waitSleepUninterruptible, wakeUpAll, wakeUpOne } from "../sync/wait-queue";
-import {
-  Notification, notificationAt, notificationBind, notificationIsSet, notificationObject, notificationTake, notificationsInit,
-} from "./notification";
+import { schedLendEnd } from "../sched/policy";
+import { taskWake } from "../sched/sched";
+import { Task, taskOf, WakeReason } from "../sched/task";
+import { Notification, notificationAt, notificationBind, notificationObject, notificationsInit } from "./notification";
 
 @final @unmanaged
 export class Endpoint {
@@ -32,44 +37,44 @@ export class Endpoint {
   object1: u64;
   lock: u64;         // a SpinLock held by value
   lock1: u64;
-  wait: u64;         // a WaitQueue held by value: receivers
-  wait1: u64;
-  wait2: u64;
-  wait3: u64;
+  receivers: u64;    // a ListNode held by value: Task.ipcNode, latest first (E4, E5)
   queue: u64;        // a ListNode held by value: calls, oldest first
   notification: u32; // Notification whose bits end a receive too, one reference
   isDead: u32;       // E3
 }
 
-export const enum CallState { QUEUED = 0, TAKEN = 1, DONE = 2 }
+export const enum CallState { QUEUED = 0, TAKEN = 1, DONE = 2, REFUSED = 3 }
 
-/** A call on its way. `label` and words: the request's until DONE, then the reply's. */
+/** A call on its way. */
 @final @unmanaged
 export class IpcCall {
-  node: u64;    // a ListNode held by value
-  wait: u64;    // a WaitQueue held by value: the caller
-  wait1: u64;
-  wait2: u64;
-  wait3: u64;
-  state: u32;   // CallState
-  server: u32;  // Task that took it
+  node: u64;      // a ListNode held by value
+  state: u32;     // CallState
+  caller: u32;    // Task
+  server: u32;    // Task that took it
+  label: i32;     // the request's, then the result
   badge: u64;
-  w0: u64;
-  w1: u64;
-  w2: u64;
-  w3: u64;
-  label: i32;
-  extra: u32;   // a LongMessage the caller made, 0: words only
+  registers: u32; // TrapFrame with the request's words (rdx r10 r8 r9), then the reply's
+  parcel: u32;    // Parcel of the request until TAKEN, of the reply when DONE; 0: words only
+  roomBytes: u32; // what may come back
+  roomCaps: u32;
 }
+
+/** What a thread does at an endpoint (Task.ipcState). */
+export const enum ReceiveState { NONE = 0, WAITING = 1, HANDED = 2 }
 
 export function endpointAt(address: usize): Endpoint { return changetype<Endpoint>(address); } // SAFETY: the caller names one
 export function endpointObject(ep: Endpoint): KObject { return objectAt(changetype<usize>(ep)); }
 export function ipcCallAt(address: usize): IpcCall { return changetype<IpcCall>(address); } // SAFETY: the caller names one
-function lockOf(ep: Endpoint): SpinLock { return spinLockAt(changetype<usize>(ep) + offsetof<Endpoint>("lock")); }
-function waitOf(ep: Endpoint): WaitQueue { return waitQueueAt(changetype<usize>(ep) + offsetof<Endpoint>("wait")); }
-function queueOf(ep: Endpoint): ListNode { return listNodeAt(changetype<usize>(ep) + offsetof<Endpoint>("queue")); }
-function callWait(call: IpcCall): WaitQueue { return waitQueueAt(changetype<usize>(call) + offsetof<IpcCall>("wait")); }
-function callNode(call: IpcCall): ListNode { return listNodeAt(changetype<usize>(call)); }
+export function endpointLock(ep: Endpoint): SpinLock { return spinLockAt(changetype<usize>(ep) + offsetof<Endpoint>("lock")); }
+export function callQueue(ep: Endpoint): ListNode { return listNodeAt(changetype<usize>(ep) + offsetof<Endpoint>("queue")); }
+export function callNode(call: IpcCall): ListNode { return listNodeAt(changetype<usize>(call)); }
+export function callFirst(ep: Endpoint): IpcCall { return ipcCallAt(changetype<usize>(callQueue(ep).next)); }
+function receiversOf(ep: Endpoint): ListNode { return listNodeAt(changetype<usize>(ep) + offsetof<Endpoint>("receivers")); }
+function receiveNode(task: Task): ListNode { return listNodeAt(changetype<usize>(task) + offsetof<Task>("ipcNode")); }
+
+/** Nothing more happens to the call: its caller may leave (E2). */
+export function callIsOver(call: IpcCall): bool { return call.state >= <u32>CallState.DONE; }
 
 export function endpointsInit(): void {
   notificationsInit(receiverWake);
@@ -82,20 +87,20 @@ export function endpointCreate(): Endpoint | null {
   if (address == 0) return null;
   const ep = endpointAt(address);
   objectInit(endpointObject(ep), CapKind.ENDPOINT);
-  spinInit(lockOf(ep), Rank.ENDPOINT);
-  waitQueueInit(waitOf(ep));
-  listInit(queueOf(ep));
+  spinInit(endpointLock(ep), Rank.ENDPOINT);
+  listInit(receiversOf(ep));
+  listInit(callQueue(ep));
   return ep;
 }
 
 /** Nobody may receive any more: calls that wait fail (E3). */
 function endpointDie(object: KObject): void {
   const ep = endpointAt(changetype<usize>(object));
-  spinLock(lockOf(ep));
+  spinLock(endpointLock(ep));
   ep.isDead = 1;
-  while (!listEmpty(queueOf(ep))) callEndLocked(ipcCallAt(changetype<usize>(queueOf(ep).next)), -Errno.PIPE);
-  wakeUpAll(waitOf(ep));
-  spinUnlock(lockOf(ep));
+  while (!listEmpty(callQueue(ep))) callRefuseLocked(callFirst(ep), -Errno.PIPE);
+  while (!listEmpty(receiversOf(ep))) receiverRouseLocked(ep);
+  spinUnlock(endpointLock(ep));
   endpointBind(ep, null);
 }
 
@@ -109,10 +114,10 @@ function endpointDestroy(object: KObject): void {
 export function endpointBind(ep: Endpoint, n: Notification | null): bool {
   if (n && !notificationBind(n, <u32>changetype<usize>(ep))) return false;
   if (n) objectGet(notificationObject(n));
-  spinLock(lockOf(ep));
+  spinLock(endpointLock(ep));
   const old = ep.notification;
   ep.notification = n ? <u32>changetype<usize>(n) : 0;
-  spinUnlock(lockOf(ep));
+  spinUnlock(endpointLock(ep));
   if (old == 0) return true;
   if (old != ep.notification) notificationBind(notificationAt(old), 0);
   objectPut(objectAt(old));
@@ -122,171 +127,57 @@ export function endpointBind(ep: Endpoint, n: Notification | null): bool {
 /** A bound notification has bits. Its lock is held. */
 function receiverWake(endpoint: u32): void {
   const ep = endpointAt(endpoint);
-  spinLock(lockOf(ep));
-  wakeUpOne(waitOf(ep));
-  spinUnlock(lockOf(ep));
+  spinLock(endpointLock(ep));
+  if (!listEmpty(receiversOf(ep))) receiverRouseLocked(ep);
+  spinUnlock(endpointLock(ep));
 }
 
-/** The answer stands in the call; its caller goes on. */
-function callEndLocked(call: IpcCall, label: i32): void {
-  listRemove(callNode(call));
-  call.label = label;
-  call.state = CallState.DONE;
-  wakeUpOne(callWait(call));
+/** Makes the first receiver look around again: it is no receiver until it waits anew. */
+function receiverRouseLocked(ep: Endpoint): void {
+  const task = receiverFirstLocked(ep);
+  receiverRemoveLocked(task);
+  taskWake(task, WakeReason.EVENT);
 }
 
-/** Takes a call back that nobody will wait for any more (E2). */
-function callAbortLocked(call: IpcCall): void {
+/** Whether somebody waits for a call. */
+export function receiverIsThereLocked(ep: Endpoint): bool { return !listEmpty(receiversOf(ep)); }
+
+/** The receiver that came last: its memory is the warmest. There is one. */
+export function receiverFirstLocked(ep: Endpoint): Task {
+  return ownerOf<Task>(receiversOf(ep).next, offsetof<Task>("ipcNode"));
+}
+
+export function receiverAddLocked(ep: Endpoint, task: Task): void {
+  if (task.ipcState == <u32>ReceiveState.WAITING) return;
+  listInsertAfter(receiversOf(ep), receiveNode(task));
+  task.ipcState = ReceiveState.WAITING; // E5
+}
+
+export function receiverRemoveLocked(task: Task): void {
+  if (task.ipcState == <u32>ReceiveState.WAITING) listRemove(receiveNode(task));
+  task.ipcState = ReceiveState.NONE;
+}
+
+/** The four words of a message, from one program's registers to another's. */
+export function wordsMove(to: usize, from: usize): void {
+  const source = trapFrameOf(from);
+  const target = trapFrameOf(to);
+  target.rdx = source.rdx;
+  target.r10 = source.r10;
+  target.r8 = source.r8;
+  target.r9 = source.r9;
+}
+
+/** Ends a call that nobody will answer; its caller keeps what it wanted to send. */
+export function callRefuseLocked(call: IpcCall, reason: i32): void {
   if (call.state == CallState.QUEUED) listRemove(callNode(call));
-  if (call.state == CallState.TAKEN) taskOf(call.server).ipcCall = 0;
+  call.label = reason;
+  call.state = CallState.REFUSED;
+  taskWake(taskOf(call.caller), WakeReason.EVENT); // E6
 }
 
-const enum Patience { SIGNALS = 0, KILL_ONLY = 1, ENDLESS = 2 }
-
-/**
- * Makes the call that `call` describes (label, badge, words, extra) and waits for its reply, which replaces them. The reply's label;
- * -EPIPE when nobody is there to answer, -EINTR, -ETIMEDOUT. A kernel service waits until it is answered or its process is killed.
- */
-function endpointCall(ep: Endpoint, call: IpcCall, deadlineNs: u64, patience: Patience): i32 {
-  listInit(callNode(call));
-  waitQueueInit(callWait(call));
-  call.state = CallState.QUEUED;
-  spinLock(lockOf(ep));
-  const result = callLocked(ep, call, deadlineNs, patience);
-  spinUnlock(lockOf(ep));
-  return result;
-}
-
-function callLocked(ep: Endpoint, call: IpcCall, deadlineNs: u64, patience: Patience): i32 {
-  if (ep.isDead) return -Errno.PIPE;
-  listAppend(queueOf(ep), callNode(call));
-  wakeUpOne(waitOf(ep));
-  while (call.state != CallState.DONE) {
-    const woken = patience == Patience.SIGNALS
-      ? waitSleep(callWait(call), lockOf(ep), deadlineNs)
-      : patience == Patience.KILL_ONLY ? waitSleepKillable(callWait(call), lockOf(ep), deadlineNs) : sleepEndless(call, ep);
-    if (woken == 0 || call.state == CallState.DONE) continue;
-    callAbortLocked(call);
-    return woken;
-  }
-  return call.label;
-}
-
-function sleepEndless(call: IpcCall, ep: Endpoint): i32 {
-  waitSleepUninterruptible(callWait(call), lockOf(ep));
-  return 0;
-}
-
-/** ipc_call of a thread: signals end it. */
-export function endpointCallUser(ep: Endpoint, call: IpcCall, deadlineNs: u64): i32 {
-  return endpointCall(ep, call, deadlineNs, Patience.SIGNALS);
-}
-
-/** Words of a call that a kernel service makes; the reply's words replace the request's. */
-@final @unmanaged
-export class KernelMessage {
-  label: u32;
-  pad: u32;
-  w0: u64;
-  w1: u64;
-  w2: u64;
-  w3: u64;
-}
-
-/** A kernel service's call that must be known to have happened or not: ended by its answer or the server's death (-EPIPE) alone. */
-export function endpointCallSure(ep: Endpoint, message: KernelMessage): i32 {
-  return kernelCall(ep, message, 0, Patience.ENDLESS);
-}
-
-/** A kernel service's call: ended by its answer, the server's death (-EPIPE), `deadlineNs` or the caller's SIGKILL (-EINTR). */
-export function endpointCallKernel(ep: Endpoint, message: KernelMessage, deadlineNs: u64): i32 {
-  return kernelCall(ep, message, deadlineNs, Patience.KILL_ONLY);
-}
-
-function kernelCall(ep: Endpoint, message: KernelMessage, deadlineNs: u64, patience: Patience): i32 {
-  const call = ipcCallAt(scratchPush(offsetof<IpcCall>()));
-  call.label = <i32>message.label;
-  call.badge = 0;
-  call.extra = 0;
-  call.w0 = message.w0;
-  call.w1 = message.w1;
-  call.w2 = message.w2;
-  call.w3 = message.w3;
-  const result = endpointCall(ep, call, deadlineNs, patience);
-  message.w0 = call.w0;
-  message.w1 = call.w1;
-  message.w2 = call.w2;
-  message.w3 = call.w3;
-  scratchPop(offsetof<IpcCall>());
-  return result;
-}
-
-/** Answers the call the running task took last, if its caller still waits. True when somebody was answered. */
-export function endpointReply(label: i32, w0: u64, w1: u64, w2: u64, w3: u64): bool {
-  const task = currentTask();
-  if (task.ipcEndpoint == 0) return false;
-  const ep = endpointAt(task.ipcEndpoint);
-  spinLock(lockOf(ep));
-  const address = task.ipcCall;
-  if (address != 0) {
-    const call = ipcCallAt(address);
-    call.w0 = w0;
-    call.w1 = w1;
-    call.w2 = w2;
-    call.w3 = w3;
-    task.ipcCall = 0;
-    callEndLocked(call, label);
-  }
-  spinUnlock(lockOf(ep));
-  task.ipcEndpoint = 0;
-  objectPut(endpointObject(ep));
-  return address != 0;
-}
-
-/** What a receive ended with, besides a negated errno. */
-export const enum Received { CALL = 0, BITS = 1 }
-
-/**
- * Waits for a call or for bits of the bound notification. CALL: `out` holds a copy of label, badge and words, and the task owes a
- * reply. BITS: out.w0 has them. -EPIPE when the endpoint is dead, -EINTR, -ETIMEDOUT.
- */
-export function endpointReceive(ep: Endpoint, out: IpcCall, deadlineNs: u64): i32 {
-  spinLock(lockOf(ep));
-  const result = receiveLocked(ep, out, deadlineNs);
-  spinUnlock(lockOf(ep));
-  if (result == <i32>Received.BITS) out.w0 = notificationTake(notificationAt(ep.notification));
-  return result;
-}
-
-function receiveLocked(ep: Endpoint, out: IpcCall, deadlineNs: u64): i32 {
-  while (true) {
-    if (ep.isDead) return -Errno.PIPE;
-    if (ep.notification != 0 && notificationIsSet(notificationAt(ep.notification))) return Received.BITS;
-    if (!listEmpty(queueOf(ep))) {
-      callTakeLocked(ep, ipcCallAt(changetype<usize>(queueOf(ep).next)), out, currentTask());
-      return Received.CALL;
-    }
-    const woken = waitSleep(waitOf(ep), lockOf(ep), deadlineNs);
-    if (woken != 0) return woken;
-  }
-}
-
-function callTakeLocked(ep: Endpoint, call: IpcCall, out: IpcCall, task: Task): void {
-  listRemove(callNode(call));
-  call.state = CallState.TAKEN; // E1
-  call.server = <u32>changetype<usize>(task);
-  task.ipcCall = <u32>changetype<usize>(call);
-  task.ipcEndpoint = <u32>changetype<usize>(ep);
-  objectGet(endpointObject(ep));
-  out.label = call.label;
-  out.badge = call.badge;
-  out.w0 = call.w0;
-  out.w1 = call.w1;
-  out.w2 = call.w2;
-  out.w3 = call.w3;
-}
-
-/** The running thread ends: who waits for its reply hears so. */
-export function ipcThreadExit(): void {
-  endpointReply(-Errno.PIPE, 0, 0, 0, 0);
+/** The thread owes nothing for the call any more, and gives back what its caller lent it. */
+export function callLeaveServer(task: Task): void {
+  task.ipcCall = 0;
+  if (task.lentClass != 0) schedLendEnd(task);
 }

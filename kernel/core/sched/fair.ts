@@ -72,6 +72,12 @@ export function fairDequeue(rq: RunQueue, task: Task): void {
   if (rq.current != <u32>changetype<usize>(task)) rbRemove(fairTreeOf(rq), taskNode(task));
 }
 
+/** The running task goes to sleep and `next` wakes up in its place: neither is in the tree. */
+export function fairReplace(rq: RunQueue, running: Task, next: Task): void {
+  next.vruntime = max<u64>(next.vruntime, rq.minVruntime - SLEEPER_BONUS_NS);
+  rq.fairLoad += next.weight - running.weight;
+}
+
 /** Takes the task of least virtual time out of the tree to run it; 0 when there is none. */
 export function fairPick(rq: RunQueue): u32 {
   const first = fairTreeOf(rq).leftmost;

@@ -1,5 +1,5 @@
 /**
- * Changing how a task is scheduled: nice value, policy, CPUs it may use.
+ * Changing how a task is scheduled: nice value, policy, CPUs it may use, what a caller lends the server that works for it.
  *
  * Locking  takes the task's run queue; rights and values have been checked by the system call.
  */
@@ -20,7 +20,7 @@ function weightOf(task: Task): u32 {
 export function schedSetNice(task: Task, nice: i32): void {
   const rq = runQueueLockOf(task);
   task.nice = nice;
-  if (task.schedClass == SchedClass.FAIR) fairReweigh(rq, task, weightOf(task));
+  effectSetLocked(rq, task);
   runQueueUnlock(rq);
 }
 
@@ -31,15 +31,65 @@ function classOfPolicy(policy: u32): u32 {
 /** Sets policy and real-time priority (0 for the others). */
 export function schedSetPolicy(task: Task, policy: u32, priority: u32): void {
   const rq = runQueueLockOf(task);
-  const wasQueued = task.isQueued != 0;
-  if (wasQueued) classDequeue(rq, task);
   task.policy = policy;
   task.rtPriority = priority;
-  if (task.schedClass == SchedClass.RT) task.vruntime = rq.minVruntime; // its old virtual time means nothing now
-  task.schedClass = classOfPolicy(policy);
-  task.weight = weightOf(task);
-  if (wasQueued) requeueLocked(rq, task);
+  effectSetLocked(rq, task);
   runQueueUnlock(rq);
+}
+
+/** Puts into effect what the task runs at: its own class, priority and weight, or those it was lent where they are better. */
+function effectSetLocked(rq: RunQueue, task: Task): void {
+  const schedClass = max<u32>(classOfPolicy(task.policy), task.lentClass);
+  const priority = max<u32>(task.rtPriority, task.lentPriority);
+  const weight = max<u32>(weightOf(task), task.lentWeight);
+  if (schedClass == task.schedClass && priority == task.rtEffective) {
+    if (schedClass == SchedClass.FAIR) fairReweigh(rq, task, weight);
+    else task.weight = weight;
+    return;
+  }
+  const wasQueued = task.isQueued != 0;
+  if (wasQueued) classDequeue(rq, task);
+  if (task.schedClass == SchedClass.RT) task.vruntime = rq.minVruntime; // its old virtual time means nothing now
+  task.rtEffective = priority;
+  task.schedClass = schedClass;
+  task.weight = weight;
+  if (wasQueued) requeueLocked(rq, task);
+}
+
+/** Whether `from` would lend `to` something: it runs at more than `to` does. */
+export function schedLendHelps(to: Task, from: Task): bool {
+  return from.schedClass > to.schedClass || from.rtEffective > to.rtEffective || from.weight > to.weight;
+}
+
+/** Until schedLendEnd `to` runs at least at what `from` runs at now, what that one was lent included. */
+export function schedLend(to: Task, from: Task): void {
+  const rq = runQueueLockOf(to);
+  to.lentClass = from.schedClass;
+  to.lentPriority = from.rtEffective;
+  to.lentWeight = from.weight;
+  effectSetLocked(rq, to);
+  runQueueUnlock(rq);
+}
+
+/** The task runs at what is its own again. */
+export function schedLendEnd(task: Task): void {
+  const rq = runQueueLockOf(task);
+  task.lentClass = 0;
+  task.lentPriority = 0;
+  task.lentWeight = 0;
+  effectSetLocked(rq, task);
+  runQueueUnlock(rq);
+}
+
+/** A new task begins with what is its maker's own. */
+export function schedInherit(task: Task, maker: Task): void {
+  task.nice = maker.nice;
+  task.policy = maker.policy;
+  task.rtPriority = maker.rtPriority;
+  task.rtEffective = maker.rtPriority;
+  task.schedClass = classOfPolicy(maker.policy);
+  task.weight = weightOf(task);
+  task.affinity = maker.affinity;
 }
 
 /** Counts a task in again under its new class; the running one stays out of the tree (Q2). */

@@ -21,7 +21,7 @@ export const enum SchedPolicy { NORMAL = 0, FIFO = 1, RR = 2, BATCH = 3, IDLE = 
 
 /** Gives the task a new place behind its equals (P1). */
 function rtArrive(rq: RunQueue, task: Task): void {
-  taskNode(task).key = ((<u64>(RT_PRIORITY_MAX - task.rtPriority)) << ARRIVAL_BITS) | ++rq.rtSequence;
+  taskNode(task).key = ((<u64>(RT_PRIORITY_MAX - task.rtEffective)) << ARRIVAL_BITS) | ++rq.rtSequence;
 }
 
 export function rtEnqueue(rq: RunQueue, task: Task, flags: u32): void {
@@ -54,7 +54,7 @@ export function rtAccount(rq: RunQueue, task: Task, deltaNs: u64): void {
 
 /** True when `woken` has the higher priority. */
 export function rtShouldPreempt(rq: RunQueue, woken: Task): bool {
-  return woken.rtPriority > taskOf(rq.current).rtPriority;
+  return woken.rtEffective > taskOf(rq.current).rtEffective;
 }
 
 /** True when a SCHED_RR task's slice is over and an equal waits. */

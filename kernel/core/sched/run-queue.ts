@@ -37,7 +37,7 @@ export class RunQueue {
   nextBalanceNs: u64;
   pulled: u32;        // tasks that balancing moved here
   isOnline: u32;      // 1 when tasks may be placed here
-  pad0: u64;
+  handoffs: u64;      // times a task gave the CPU to another without a choice (handoff.ts)
 }
 if (offsetof<RunQueue>() != 128) ERROR("two cache lines per queue");
 

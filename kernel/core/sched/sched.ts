@@ -93,7 +93,7 @@ function scheduleChoose(rq: RunQueue, prev: Task): Task {
  * Learns from a sleep that begins how long the task runs between two sleeps. One long burst counts little: a fault, an
  * interrupt or a hypervisor that took the processor away must not outweigh many short ones.
  */
-function burstNote(task: Task): void {
+export function burstNote(task: Task): void {
   const limit = min<u64>(<u64>task.burstNs * 4 + BURST_STEP_NS, BURST_MAX_NS);
   const burstNs = <u32>min<u64>(task.sumExecNs - task.sliceStartNs, limit);
   task.burstNs = (task.burstNs >> 2) * 3 + (burstNs >> 2) + 1;
@@ -106,7 +106,7 @@ function idleLeave(rq: RunQueue): void {
 }
 
 /** On the new stack: lets go of the old task, and finds it a CPU when it may not stay on this one. */
-function switchDone(): void {
+export function switchDone(): void {
   const homeless = finishSwitch();
   if (homeless != 0) taskPlace(taskOf(homeless));
 }

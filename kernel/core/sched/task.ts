@@ -62,7 +62,7 @@ export class Task {
   rqNode1: u64;
   rqNode2: u64;
   isQueued: u32;       // 1 while its run queue counts it; the running task is counted but in no tree
-  rtPriority: u32;
+  rtPriority: u32;     // of its own policy, 0: not real-time
   policy: u32;         // SCHED_* as user space sees it
   timeslice: u32;
   affinity: u64;       // bit per CPU
@@ -137,9 +137,21 @@ export class Task {
   faultVector: u64;    // of the last user exception, for signal frames
   faultError: u64;
   sigWaitSet: u64;     // signals that rt_sigtimedwait or a signalfd read waits for
-  // -- added by IPC
-  ipcCall: u32;        // IpcCall it took and has not answered (Endpoint.lock), 0: none
-  ipcEndpoint: u32;    // Endpoint it came by, one reference
+  // -- added by IPC (Endpoint.lock)
+  ipcCall: u32;        // IpcCall it took and has not answered, 0: none
+  ipcEndpoint: u32;    // Endpoint it came by, one reference; the task's own
+  ipcNode: u64;        // a ListNode held by value: receivers of an endpoint
+  ipcState: u32;       // ReceiveState
+  ipcRegisters: u32;   // TrapFrame for the words of what it receives
+  ipcRoomBytes: u32;   // what it has room for beside them
+  ipcRoomCaps: u32;
+  ipcLabel: i32;       // of the call it took
+  ipcParcel: u32;      // Parcel that came with it, its own, 0: none
+  // -- what it runs at (run-queue lock; policy.ts)
+  rtEffective: u32;    // real-time priority in effect
+  lentClass: u32;      // what the caller it works for lends it: SchedClass (0: nothing), priority, weight
+  lentPriority: u32;
+  lentWeight: u32;
 }
 
 export const enum TaskFlag {
@@ -160,6 +172,7 @@ export const enum WakeReason {
   TIMEOUT = 2,  // its deadline: SLEEPING, UNINTERRUPTIBLE
   CONTINUE = 3, // SIGCONT: STOPPED only
   KILL = 4,     // SIGKILL: SLEEPING, STOPPED
+  HANDOFF = 5,  // it was given the CPU itself (handoff.ts); never asked for
 }
 
 /** SAFETY: `address` is a Task or 0, as every u32 field documented so. */

@@ -1,15 +1,15 @@
 /** Endpoints and notifications by handle. Contracts: kernel/abi/native.ts. */
-import { monoNowNs, trapFrameOf } from "../../../arch/current";
+import { monoNowNs } from "../../../arch/current";
 import { CapKind, CapRight, IPC_NOTIFIED } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
 import { BadgeOut, capLookupBadge } from "../../core/cap/space";
-import {
-  endpointAt, endpointBind, endpointCallUser, endpointCreate, endpointObject, endpointReceive, endpointReply, IpcCall, ipcCallAt, Received,
-} from "../../core/ipc/endpoint";
+import { endpointCallUser } from "../../core/ipc/call";
+import { endpointAt, endpointBind, endpointCreate, endpointObject, IpcCall, ipcCallAt } from "../../core/ipc/endpoint";
 import {
   notificationAt, notificationCreate, notificationObject, notificationSignal, notificationTimer, notificationWait,
 } from "../../core/ipc/notification";
+import { endpointReply, endpointReplyReceive, Received } from "../../core/ipc/receive";
 import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { currentProcess } from "../process/process";
@@ -29,57 +29,42 @@ export function nativeNotificationCreate(): i64 {
 }
 
 /** SAFETY: a word of the call. */
-function badgeOf(call: IpcCall): BadgeOut {
+export function badgeOf(call: IpcCall): BadgeOut {
   return changetype<BadgeOut>(changetype<usize>(call) + offsetof<IpcCall>("badge"));
 }
 
-/** ipc_call: the reply's words come back in the registers they were sent in. */
+/** ipc_call: words travel between the frames of caller and receiver. */
 export function nativeIpcCall(endpoint: u32, label: u32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
   const call = ipcCallAt(scratchPush(offsetof<IpcCall>()));
   const held = capLookupBadge(currentProcess().caps, endpoint, CapKind.ENDPOINT, CapRight.CALL, badgeOf(call));
-  if (isErrPtr(held)) {
-    scratchPop(offsetof<IpcCall>());
-    return <i32>held;
+  let result = <i32>held;
+  if (!isErrPtr(held)) {
+    call.label = <i32>label;
+    call.registers = currentTask().frame;
+    call.parcel = 0;
+    call.roomBytes = 0;
+    call.roomCaps = 0;
+    result = endpointCallUser(endpointAt(held), call, 0);
+    objectPut(objectAt(held));
   }
-  call.label = <i32>label;
-  call.extra = 0;
-  call.w0 = w0;
-  call.w1 = w1;
-  call.w2 = w2;
-  call.w3 = w3;
-  const result = endpointCallUser(endpointAt(held), call, 0);
-  wordsToFrame(call);
   scratchPop(offsetof<IpcCall>());
-  objectPut(objectAt(held));
   return result;
 }
 
 /** ipc_reply_wait: answers, then receives. */
 export function nativeIpcReplyWait(endpoint: u32, label: i32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
-  endpointReply(label, w0, w1, w2, w3);
+  const task = currentTask();
   const held = handleLookup(endpoint, CapKind.ENDPOINT, CapRight.RECEIVE);
-  if (isErrPtr(held)) return <i32>held;
-  const call = ipcCallAt(scratchPush(offsetof<IpcCall>()));
-  let result = endpointReceive(endpointAt(held), call, 0);
-  if (result == <i32>Received.CALL) {
-    trapFrameOf(currentTask().frame).rdi = call.badge;
-    wordsToFrame(call);
-    result = call.label;
-  } else if (result == <i32>Received.BITS) {
-    trapFrameOf(currentTask().frame).rdx = call.w0;
-    result = IPC_NOTIFIED;
+  task.ipcRegisters = task.frame;
+  task.ipcRoomBytes = 0;
+  task.ipcRoomCaps = 0;
+  if (isErrPtr(held)) {
+    endpointReply(label, task.frame, 0);
+    return <i32>held;
   }
-  scratchPop(offsetof<IpcCall>());
-  objectPut(objectAt(held));
-  return result;
-}
-
-function wordsToFrame(call: IpcCall): void {
-  const frame = trapFrameOf(currentTask().frame);
-  frame.rdx = call.w0;
-  frame.r10 = call.w1;
-  frame.r8 = call.w2;
-  frame.r9 = call.w3;
+  const result = endpointReplyReceive(endpointAt(held), label, task.frame);
+  if (result == <i32>Received.CALL) return task.ipcLabel;
+  return result == <i32>Received.BITS ? IPC_NOTIFIED : result;
 }
 
 export function nativeEndpointBind(endpoint: u32, notification: u32): i64 {

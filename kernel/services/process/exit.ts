@@ -39,7 +39,7 @@ import {
 } from "./process-table";
 import { objectAt, objectPut } from "../../core/cap/object";
 import { capSpaceAt, capSpaceClose, capSpacePut } from "../../core/cap/space";
-import { ipcThreadExit } from "../../core/ipc/endpoint";
+import { ipcThreadExit } from "../../core/ipc/receive";
 import { notificationAt, notificationSignal } from "../../core/ipc/notification";
 import { cpuTimeOfTask, processSystemNs, processUserNs } from "./rusage";
 import { childWaitOf } from "./child-wait";

@@ -17,6 +17,7 @@ import { mmClone, mmGet, mmOf, mmPut } from "../../core/mm/address-space";
 import { totalPageCount } from "../../core/mm/buddy";
 import { mmWriteRemote } from "../../core/mm/user-pages";
 import { currentTask } from "../../core/sched/cpu";
+import { schedInherit } from "../../core/sched/policy";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { taskStart } from "../../core/sched/sched";
 import { fpuFlush } from "../../core/sched/switch";
@@ -289,12 +290,7 @@ function threadCopy(task: Task, process: Process, request: CloneRequest): void {
   }
   task.comm0 = self.comm0;
   task.comm1 = self.comm1;
-  task.nice = self.nice;
-  task.weight = self.weight;
-  task.schedClass = self.schedClass;
-  task.policy = self.policy;
-  task.rtPriority = self.rtPriority;
-  task.affinity = self.affinity;
+  schedInherit(task, self);
   task.flags |= TaskFlag.FORKED_NOT_EXECED;
   if (flags & CloneFlag.CHILD_CLEARTID) task.clearTidVa = request.childTidVa;
   if (process.traceEnabled) taskWorkSet(task, TaskWork.TRACE);

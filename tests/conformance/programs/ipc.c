@@ -193,6 +193,174 @@ static void deaths(void) {
   native1(CAP_DROP, ep);
 }
 
+/* ---- Messages with bytes and capabilities ---- */
+enum { BIG = 65536 };
+static unsigned char sent[BIG], got[BIG];
+
+/* Turns every byte around; label 7: sends the capability back that came; 8: keeps the caller waiting; 9: dies. */
+static void long_server(void) {
+  long_message m = {.receive = (uint64_t)got, .receive_max = BIG};
+  for (;;) {
+    long label = ipc_reply_wait_extra(given[0], &m);
+    if (label == 9) _exit(9);
+    if (label == 8) sleep_ms(200);
+    if (label < 0) _exit(1);
+    for (uint32_t i = 0; i < m.receive_bytes; i++) got[i] ^= 0xff;
+    m.w[0] += m.badge, m.w[1] = m.receive_bytes, m.w[2] = m.receive_caps;
+    if (label == 6) m.w[3] = native2(NOTIFICATION_SIGNAL, m.cap[0], 1 << m.receive_caps);
+    m.send = (uint64_t)got, m.send_bytes = label == 5 ? 0 : m.receive_bytes, m.send_caps = label == 7 ? m.receive_caps : 0;
+    m.label = label + 1;
+  }
+}
+
+/* Plain calls only. */
+static void short_server(void) {
+  message m = {0};
+  for (long label = 0;;) label = ipc(IPC_REPLY_WAIT, given[0], label, &m) + 1;
+}
+
+static long long_call(uint64_t ep, int label, uint32_t bytes, long_message *m) {
+  memset(m, 0, sizeof *m);
+  m->label = label, m->w[0] = 1000, m->send = (uint64_t)sent, m->send_bytes = bytes, m->receive = (uint64_t)got, m->receive_max = BIG;
+  return ipc_call_extra(ep, m);
+}
+
+static int turned_around(uint32_t bytes) {
+  for (uint32_t i = 0; i < bytes; i++) if (got[i] != (sent[i] ^ 0xff)) return 0;
+  return 1;
+}
+
+static void long_messages(void) {
+  long ep = native0(ENDPOINT_CREATE);
+  pid_t pid = child_with(long_server, 1, (uint64_t[]){ep}, (uint32_t[]){RIGHT_RECEIVE}, (uint64_t[]){0});
+  long_message m;
+  for (int i = 0; i < BIG; i++) sent[i] = i * 7 + (i >> 8);
+  int good = 1;
+  for (uint32_t bytes = 1; bytes <= BIG; bytes = bytes * 3 > BIG && bytes < BIG ? BIG : bytes * 3) {
+    good &= long_call(ep, 1, bytes, &m) == 2 && m.label == 2 && m.receive_bytes == bytes && m.w[1] == bytes && m.w[0] == 1000 && turned_around(bytes);
+  }
+  check(good, "bytes go and come, up to 64 KiB");
+  check(long_call(ep, 1, 0, &m) == 2 && m.receive_bytes == 0, "none are fine too");
+  check(long_call(ep, 1, BIG + 1, &m) == -EMSGSIZE, "more are not");
+  message plain = {0, {5, 0, 0, 0}};
+  check(ipc(IPC_CALL, ep, 3, &plain) == 4 && plain.w[0] == 5 && plain.w[1] == 0, "a plain call reaches a server of long messages");
+  long_message none = {.label = 1, .send = 4096, .send_bytes = 10};
+  check(ipc_call_extra(ep, &none) == -EFAULT, "bytes that are not there");
+  none = (long_message){.label = 1, .flags = 1};
+  check(ipc_call_extra(ep, &none) == -EINVAL, "unknown flags");
+  none = (long_message){.label = 1, .send_caps = 5};
+  check(ipc_call_extra(ep, &none) == -EINVAL, "five capabilities");
+  check(ipc_call_extra(ep, 8) == -EFAULT && ipc_call_extra(ep, -4096) == -EFAULT, "a message that is not there");
+  none = (long_message){.label = 1, .send = (uint64_t)sent, .send_bytes = 64, .receive = 4096, .receive_max = BIG};
+  check(ipc_call_extra(ep, &none) == -EFAULT, "an answer has nowhere to go");
+  check(long_call(ep, 5, 100, &m) == 6 && m.receive_bytes == 0 && m.w[1] == 100, "the server goes on");
+
+  long n = native0(NOTIFICATION_CREATE), kept = native3(CAP_COPY, n, RIGHT_SIGNAL | RIGHT_GRANT, 0);
+  memset(&m, 0, sizeof m);
+  m.label = 6, m.send_caps = 2, m.cap[0] = kept, m.cap[1] = n;
+  check(ipc_call_extra(ep, &m) == 7 && m.w[2] == 2 && m.w[3] == 0, "two capabilities arrive, and work");
+  check(native2(NOTIFICATION_WAIT, n, 1) == 4, "their object is the same");
+  check(native1(CAP_REVOKE, n) == 3, "what was sent can be revoked: the copy, its copy, the other");
+  long narrow = native3(CAP_COPY, n, RIGHT_SIGNAL, 0);
+  memset(&m, 0, sizeof m);
+  m.label = 6, m.send_caps = 2, m.cap[0] = n, m.cap[1] = narrow;
+  check(ipc_call_extra(ep, &m) == -EACCES, "without GRANT nothing is sent");
+  m.label = 6, m.send_caps = 2, m.cap[0] = n, m.cap[1] = 0x12345678;
+  check(ipc_call_extra(ep, &m) == -EBADF && native1(CAP_REVOKE, n) == 1, "nor beside a wild handle; the first one is nowhere");
+  memset(&m, 0, sizeof m);
+  m.label = 7, m.send_caps = 1, m.cap[0] = n;
+  check(ipc_call_extra(ep, &m) == 8 && m.receive_caps == 1 && m.cap[0] != n, "a capability comes back with the answer");
+  check(native2(NOTIFICATION_SIGNAL, m.cap[0], 16) == 0 && native2(NOTIFICATION_WAIT, n, 1) == 16, "and works");
+
+  memset(&m, 0, sizeof m);
+  m.label = 8, m.deadline = now_ns() + 30000000;
+  check(ipc_call_extra(ep, &m) == -ETIMEDOUT, "a deadline ends a call");
+  check(long_call(ep, 1, 10, &m) == 2, "the late answer goes nowhere, the next one comes");
+  uint64_t caller = native3(CAP_COPY, ep, RIGHT_CALL, 0);
+  check(long_call(caller, 9, BIG, &m) == -EPIPE, "a server that dies");
+  status_of(pid);
+  native1(CAP_DROP, n);
+
+  long other = native0(ENDPOINT_CREATE);
+  pid = child_with(short_server, 1, (uint64_t[]){other}, (uint32_t[]){RIGHT_RECEIVE}, (uint64_t[]){0});
+  sleep_ms(20);
+  check(long_call(other, 3, 10, &m) == -EMSGSIZE, "a plain receiver has no room for bytes");
+  check(long_call(other, 3, 0, &m) == 4 && m.w[0] == 1000, "words it takes");
+  kill(pid, SIGKILL);
+  status_of(pid);
+  memset(&m, 0, sizeof m);
+  m.deadline = now_ns() + 20000000;
+  check(ipc_reply_wait_extra(other, &m) == -ETIMEDOUT, "a deadline ends a receive");
+  native1(CAP_DROP, other);
+  native1(CAP_DROP, ep);
+}
+
+/* What callers of a server with bad memory get. */
+static void blind_server(void) {
+  long_message m = {.receive = 4096, .receive_max = BIG};
+  long first = ipc_reply_wait_extra(given[0], &m);
+  m = (long_message){.receive = (uint64_t)got, .receive_max = 16};
+  long second = ipc_reply_wait_extra(given[0], &m);
+  m.send = (uint64_t)sent, m.send_bytes = BIG, m.label = 1;
+  long third = ipc_reply_wait_extra(given[0], &m); /* more than its caller has room for: still owed */
+  message plain = {0, {first == -EFAULT, second == 2, third == -EMSGSIZE, 0}};
+  ipc(IPC_REPLY_WAIT, given[0], 44, &plain);
+  _exit(0);
+}
+
+static void bad_receivers(void) {
+  long ep = native0(ENDPOINT_CREATE);
+  pid_t pid = child_with(blind_server, 1, (uint64_t[]){ep}, (uint32_t[]){RIGHT_RECEIVE}, (uint64_t[]){0});
+  long_message m;
+  check(long_call(ep, 1, 100, &m) == -EIO, "a server that cannot read what was sent");
+  check(long_call(ep, 1, 17, &m) == -EMSGSIZE, "one that has less room");
+  long_message small = {.label = 2, .send = (uint64_t)sent, .send_bytes = 16, .receive = (uint64_t)got, .receive_max = 8};
+  check(ipc_call_extra(ep, &small) == 44, "one whose answer is too long tries again");
+  check(small.w[0] == 1 && small.w[1] == 1 && small.w[2] == 1, "and was told all of it");
+  native1(CAP_DROP, ep);
+  kill(pid, SIGKILL);
+  status_of(pid);
+}
+
+/* Writes into the memory it is given. */
+static void memory_server(void) {
+  long_message m = {0};
+  while (ipc_reply_wait_extra(given[0], &m) == 1) {
+    char *at = mmap(0, BIG, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    long mapped = native(MEMORY_MAP, m.cap[0], (uint64_t)at, 0, BIG, PROT_READ | PROT_WRITE, 0);
+    if (mapped >= 0 && at[4096] == 'a') for (int i = 0; i < BIG; i += 4096) at[i] = 'b';
+    native1(CAP_DROP, m.cap[0]);
+    munmap(at, BIG);
+    m = (long_message){.label = 2, .w = {mapped >= 0, -mapped}};
+  }
+  _exit(1);
+}
+
+static void memory_grants(void) {
+  long root = native0(ROOT_CLAIM), quota = native2(QUOTA_CREATE, root, 2 * BIG), memory = native3(MEMORY_CREATE, quota, BIG, 0);
+  long ep = native0(ENDPOINT_CREATE);
+  pid_t pid = child_with(memory_server, 1, (uint64_t[]){ep}, (uint32_t[]){RIGHT_RECEIVE}, (uint64_t[]){0});
+  char *at = mmap(0, BIG, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  check(memory > 0 && native(MEMORY_MAP, memory, (uint64_t)at, 0, BIG, PROT_READ | PROT_WRITE, 0) >= 0, "memory of one's own");
+  memset(at, 'a', BIG);
+  long_message m = {.label = 1, .send_caps = 1, .cap = {memory}};
+  check(ipc_call_extra(ep, &m) == 2 && m.w[0] == 1, "a server maps memory it was sent");
+  check(at[0] == 'b' && at[1] == 'a' && at[BIG - 4096] == 'b', "its writing is seen: nothing was copied");
+  m = (long_message){.label = 1, .send_caps = 1, .cap = {native3(CAP_COPY, memory, RIGHT_READ | RIGHT_GRANT, 0)}};
+  check(ipc_call_extra(ep, &m) == 2 && m.w[0] == 0 && m.w[1] == EACCES, "without WRITE it is not mapped for writing");
+  kill(pid, SIGKILL);
+  status_of(pid);
+  munmap(at, BIG);
+  native1(CAP_REVOKE, memory);
+  native1(CAP_DROP, memory);
+  memory = native3(MEMORY_CREATE, quota, 2 * BIG, 0);
+  check(memory > 0, "it is all given back");
+  native1(CAP_DROP, memory);
+  native1(CAP_DROP, quota);
+  native1(CAP_DROP, ep);
+  native1(CAP_DROP, root);
+}
+
 static void inheritance(void) {
   long n = native0(NOTIFICATION_CREATE);
   fflush(stdout);
@@ -248,6 +416,9 @@ int main(int argc, char **argv) {
   calls();
   callers_at_once();
   deaths();
+  long_messages();
+  bad_receivers();
+  memory_grants();
   inheritance();
   confinement();
   return tap_done();

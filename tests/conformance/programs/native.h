@@ -8,15 +8,27 @@ enum {
   CAP_COPY = 0x1000, CAP_DROP, CAP_REVOKE, CAP_INFO, CAP_INSTALL, ROOT_CLAIM,
   ENDPOINT_CREATE = 0x1010, IPC_CALL, IPC_REPLY_WAIT, IPC_CALL_EXTRA, IPC_REPLY_WAIT_EXTRA, ENDPOINT_BIND,
   NOTIFICATION_CREATE = 0x1020, NOTIFICATION_SIGNAL, NOTIFICATION_WAIT, NOTIFICATION_TIMER, TIME_NOW,
+  MEMORY_CREATE = 0x1030, MEMORY_MAP, MEMORY_ADDRESSES, QUOTA_CREATE,
   PROCESS_OPEN = 0x1050, PROCESS_WATCH, PROCESS_KILL, PROCESS_CONFINE,
   SERVICE_OPEN = 0x1060, SERVICE_CALL,
 };
-enum { RIGHT_CALL = 4, RIGHT_RECEIVE = 8, RIGHT_SIGNAL = 16, RIGHT_WAIT = 32, RIGHT_MANAGE = 256, RIGHT_ALL = 0x1ff };
+enum { RIGHT_READ = 1, RIGHT_WRITE = 2, RIGHT_CALL = 4, RIGHT_RECEIVE = 8, RIGHT_SIGNAL = 16, RIGHT_WAIT = 32, RIGHT_GRANT = 128, RIGHT_MANAGE = 256, RIGHT_ALL = 0x1ff };
 #define IPC_NOTIFIED 0x40000000
 
 typedef struct {
   uint64_t badge, w[4];
 } message;
+
+/* IpcMessage of kernel/abi/capability.ts. */
+typedef struct {
+  int32_t label;
+  uint32_t flags;
+  uint64_t badge, w[4], send;
+  uint32_t send_bytes, send_caps;
+  uint64_t receive;
+  uint32_t receive_max, receive_bytes, cap[4], receive_caps, pad;
+  uint64_t deadline;
+} long_message;
 
 /* The result as the kernel gave it: a negated errno is negative. */
 static inline long native(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f) {
@@ -41,4 +53,6 @@ static inline long ipc(long nr, uint64_t endpoint, int label, message *m) {
   m->w[0] = rdx; m->w[1] = r10; m->w[2] = r8; m->w[3] = r9;
   return result;
 }
+#define ipc_call_extra(endpoint, m) native2(IPC_CALL_EXTRA, endpoint, (uint64_t)(m))
+#define ipc_reply_wait_extra(endpoint, m) native2(IPC_REPLY_WAIT_EXTRA, endpoint, (uint64_t)(m))
 #endif

@@ -17,7 +17,8 @@ import { FsAttach, FsMethod, FsNode, FS_NAME_BYTES, FS_REPLY_OFFSET, FS_WINDOW_B
 import { FS_MOUNTS, FS_REPEATED } from "../../../abi/file-system";
 import { MemoryObject, memoryObjectAt, memoryObjectCreate, memoryObjectHead, memoryObjectPa } from "../../../core/cap/memory-object";
 import { objectAt, objectGet, objectPut } from "../../../core/cap/object";
-import { endpointAt, endpointCallSure, KernelMessage } from "../../../core/ipc/endpoint";
+import { endpointCallSure, KernelMessage } from "../../../core/ipc/call";
+import { endpointAt } from "../../../core/ipc/endpoint";
 import { kmalloc } from "../../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
 import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";

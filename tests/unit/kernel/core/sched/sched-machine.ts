@@ -74,6 +74,8 @@ export class SchedMachine {
   field(task: number, name: string): number { return this.u32(task + TASK[name]!); }
   fieldSet(task: number, name: string, value: number): void { this.u32Set(task + TASK[name]!, value); }
   runNs(task: number): bigint { return this.k.taskRunNs(task) as bigint; }
+  /** The timer of a task's sleeps. */
+  timerOf(task: number): number { return task + TASK.sleepTimer!; }
   /** What the alarm of the simulated CPU is set to. */
   alarmNs(): bigint { return this.kernel.machine.msrs.get(MSR_TSC_DEADLINE) ?? 0n; }
 
