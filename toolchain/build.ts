@@ -7,7 +7,7 @@ import { writeGenerated } from "./generate.ts";
 import { buildKernel, overrideGate } from "./kernel.ts";
 import { BuildError, messages } from "./messages.ts";
 import { BUILD, ISO_PATH } from "./paths.ts";
-import { buildServers, buildServerTestWasm, servers } from "./servers.ts";
+import { buildRuntimeTestWasm, buildServers, buildServerTestWasm, servers } from "./servers.ts";
 import { buildIso } from "./steps/iso.ts";
 import { buildTestWasm } from "./testwasm.ts";
 
@@ -60,6 +60,7 @@ program
   .description("build/kernel-test.wasm and build/servers/NAME/test.wasm, kernel and servers for the unit tests")
   .action(() => {
     for (const server of servers()) buildServerTestWasm(server);
+    buildRuntimeTestWasm();
     console.log(`test wasm: ${buildTestWasm()}`);
   });
 

@@ -21,6 +21,7 @@ export interface Server {
 const SERVERS = join(ROOT, "servers");
 const OUT = join(BUILD, "servers");
 const PAGE = 65536;
+const RUNTIME_TEST_BYTES = 4 << 20;
 /** Linear memory in unit tests: up to 3 GiB, below which lies everything that servers map. */
 const TEST_PAGES = 49152;
 const WARNING_NOT_EXPORTABLE = "235"; // classes have no wasm form
@@ -89,6 +90,17 @@ export function buildServerTestWasm(server: Server): void {
   compile(`asc-test-${name}`, server.folder, [
     ...entries, "--initialMemory", memoryPages(server), "--maximumMemory", String(TEST_PAGES),
     "--exportRuntime", "--disableWarning", "201", "--disableWarning", WARNING_NOT_EXPORTABLE, "--outFile", wasm,
+  ], [wasm]);
+}
+
+/** build/servers/runtime-test.wasm: what the runtime's own unit tests call. */
+export function buildRuntimeTestWasm(): void {
+  mkdirSync(OUT, { recursive: true });
+  const wasm = join(OUT, "runtime-test.wasm");
+  const pages = String(RUNTIME_TEST_BYTES / PAGE);
+  compile("asc-test-runtime", [
+    "servers/runtime/ring.ts", "servers/runtime/message.ts", "--initialMemory", pages, "--maximumMemory", pages,
+    "--disableWarning", "201", "--disableWarning", WARNING_NOT_EXPORTABLE, "--outFile", wasm,
   ], [wasm]);
 }
 
