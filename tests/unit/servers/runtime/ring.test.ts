@@ -110,7 +110,7 @@ test("no ring is made or opened that does not fit its memory", () => {
   expect(rings.open(ENTRIES + ENTRY * COUNT, ENTRY)).not.toBe(0);
 });
 
-test(`${ROUNDS} other sides that write garbage: nothing outside the ring is touched, and no more is taken than fits (seed ${SEED})`, () => {
+test(`${ROUNDS} other sides that write garbage: nothing outside the ring is touched (seed ${SEED})`, () => {
   for (let round = 0; round < ROUNDS; round++) {
     const pick = random(SEED + round);
     const { rings, putter, taker } = pair();
