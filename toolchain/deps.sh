@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 PACKAGES="gcc libc6-dev binutils cpio gdb qemu-system-x86 ovmf
-  grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools dosfstools
+  grub-common grub-pc-bin grub-efi-amd64-bin xorriso mtools dosfstools fdisk
   busybox-static musl musl-dev musl-tools bash-static zsh-static e2fsck-static e2fsprogs"
 # Not installed, only downloaded and unpacked: the kernel that `make bench` measures beside ours.
 REFERENCE_KERNEL=build/reference/vmlinuz

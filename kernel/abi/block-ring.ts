@@ -63,7 +63,7 @@ export class BlockWrite {
   offset: u64; // bytes from the start of the device
   va: u64;
   bytes: u32;
-  pad: u32;
+  stage: u32;  // reaches the medium after all pieces of lower stages; pieces come in order of it
 }
 
 @final @unmanaged

@@ -54,6 +54,8 @@ export class Disk {
   maxDiscard: u32;   // sectors of one DISCARD, of one WRITE_ZEROES; 0: any
   maxZeroes: u32;
   driver: u32;       // Process that attached, one reference; 0: none
+  errors: u32;       // of write-back (lib/errseq.ts)
+  needsScan: u32;    // for partitions
   reads: u64;        // requests done, sectors moved: /proc/diskstats
   readSectors: u64;
   writes: u64;
@@ -71,11 +73,11 @@ class Queue {
 }
 
 export const DISKS_MAX: u32 = 8;
-const DISKS: usize = memory.data(8 * 128, 8);
+const DISKS: usize = memory.data(8 * 256, 8);
 const QUEUES: usize = memory.data(8 * 8 * 16, 8);
 /** Per queue: the Request of each tag, 0 when the tag is free. */
 const TAGS: usize = memory.data(8 * 8 * 128 * 4, 4);
-if (offsetof<Disk>() > 128) ERROR("DISKS has 128 bytes a disk");
+if (offsetof<Disk>() > 256) ERROR("DISKS has 256 bytes a disk");
 if (offsetof<Queue>() != 16) ERROR("QUEUES has 16 bytes a queue");
 
 const PAGE: u32 = 4096;
@@ -87,7 +89,7 @@ const RING_PAGES: u32 = COMPLETIONS_AT / PAGE + 1;
 
 /** Disk `index`, or null when there can be none of that number. */
 export function diskAt(index: u32): Disk | null {
-  return index < DISKS_MAX ? changetype<Disk>(DISKS + (<usize>index << 7)) : null; // SAFETY: index is in range
+  return index < DISKS_MAX ? changetype<Disk>(DISKS + (<usize>index << 8)) : null; // SAFETY: index is in range
 }
 /** Disk.lock and Disk.requests, for disk-watch.ts. */
 export function lockOf(disk: Disk): SpinLock { return spinLockAt(changetype<usize>(disk)); }
@@ -97,6 +99,9 @@ function queueOf(disk: Disk, index: u32): Queue {
   return changetype<Queue>(QUEUES + (<usize>(disk.index * BLOCK_QUEUES + index) << 4)); // SAFETY: index is in range
 }
 function tagsOf(disk: Disk, queue: u32): usize { return TAGS + (<usize>(disk.index * BLOCK_QUEUES + queue) << 9); }
+
+/** The word where errors of write-back to this disk are kept (lib/errseq.ts). */
+export function diskErrors(disk: Disk): usize { return changetype<usize>(disk) + offsetof<Disk>("errors"); }
 
 export function disksInit(): void {
   for (let i: u32 = 0; i < DISKS_MAX; i++) {
@@ -252,7 +257,10 @@ export function finishLocked(disk: Disk, request: Request, status: i32): void {
 
 // ---- Drivers ----
 
-/** Takes the running process as driver for a disk of this geometry, and its notification (reference taken over): the number of queues, or EBUSY, ENOMEM. */
+/**
+ * Takes the running process as driver for a disk of this geometry, and its notification (reference taken over): the number of queues,
+ * or EBUSY, ENOMEM.
+ */
 export function diskAttach(disk: Disk, geometry: BlockGeometry, queues: u32, doorbell: u32): i32 {
   const rings = scratchPush(BLOCK_QUEUES << 2);
   let made: u32 = 0;
@@ -272,6 +280,7 @@ function attach(disk: Disk, geometry: BlockGeometry, rings: usize, queues: u32, 
     disk.doorbell = doorbell;
     disk.generation++;
     disk.queues = queues;
+    if (!disk.isPresent || disk.sectors != geometry.sectors) disk.needsScan = 1;
     disk.sectors = geometry.sectors;
     disk.features = geometry.flags;
     disk.maxDiscard = geometry.maxDiscard;

@@ -14,12 +14,15 @@ import { handleGive, handleLookup } from "../native/process-space";
 import { currentProcess } from "../process/process";
 import { isErrPtr } from "../vfs/types";
 import { blockDeviceAppear } from "./block-file";
+import { blockDiskStarted } from "./block-worker";
 import { dmaAttach } from "./dma";
 import { diskAt, diskAttach, diskComplete, diskDetach, diskRing, diskStart } from "./disk";
 import { REQUEST_PIECES } from "./request";
 
 const PORT_OPS = changetype<ServiceOps>(memory.data(offsetof<ServiceOps>()));
 const SECTOR: u32 = 512;
+/** 16 TiB: the number of a page of the disk has 32 bits. */
+const SECTORS_MOST: u64 = 1 << 35;
 
 /**
  * ServicePort.data: 1 + index of the disk it attached, 0: none yet.
@@ -48,7 +51,11 @@ function driverCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u
   if (!disk) return -Errno.NODEV;
   switch (op) {
     case BlockDriverOp.RING: return ringGive(diskRing(disk, port.data1, <u32>a0));
-    case BlockDriverOp.START: return diskStart(disk, port.data1);
+    case BlockDriverOp.START: {
+      const result = diskStart(disk, port.data1);
+      if (result == 0) blockDiskStarted(disk);
+      return result;
+    }
     case BlockDriverOp.COMPLETE: {
       const result = diskComplete(disk, port.data1, <u32>a0);
       if (result == -Errno.PROTO) driverDistrust(port);
@@ -88,7 +95,7 @@ function driverAttach(port: ServicePort, geometryVa: u64, notification: u32, pci
 /** Takes the reference to the notification over when it succeeds. */
 function geometryAttach(port: ServicePort, geometry: BlockGeometry, notification: u32, pci: u32): i64 {
   const disk = diskAt(geometry.index);
-  if (!disk || geometry.sectors == 0 || geometry.sectors > 1 << 50) return -Errno.INVAL;
+  if (!disk || geometry.sectors == 0 || geometry.sectors > SECTORS_MOST) return -Errno.INVAL;
   if (geometry.sectorBytes != SECTOR || geometry.maxSectors < BLOCK_SECTORS || geometry.maxSegments < REQUEST_PIECES) return -Errno.INVAL;
   if (geometry.queues == 0) return -Errno.INVAL;
   const device = pci == 0 ? 0 : handleLookup(pci, CapKind.PCI, CapRight.MANAGE | CapRight.DMA);

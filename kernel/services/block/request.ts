@@ -59,6 +59,13 @@ export function requestPiecePa(request: Request, index: u32): u64 {
 }
 export function requestPieceBytes(request: Request, index: u32): u32 { return wordAt(piecesOf(request), (index << 1) + 1) & 0xffff; }
 
+/** Puts page `pfn` in the place of piece `index`'s, references and all: the page that was there. The request is done. */
+export function requestPieceSwap(request: Request, index: u32, pfn: u32): u32 {
+  const old = wordAt(piecesOf(request), index << 1);
+  wordSet(piecesOf(request), index << 1, pfn);
+  return old;
+}
+
 /** A request without pieces, or null when memory is full. */
 export function requestCreate(op: u32, sector: u64): Request | null {
   const address = kzalloc(REQUEST_BYTES);

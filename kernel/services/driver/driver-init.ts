@@ -1,6 +1,8 @@
 /** Brings up devices and terminals, in order. After slabs, interrupts, timers, the process table and vfsInit. */
 import { blockFilesInit } from "../block/block-file";
-import { bufferCacheInit } from "../block/buffer-cache";
+import { blockDevicesInit } from "../block/block-device";
+import { blockWorkerInit } from "../block/block-worker";
+import { bufferTableInit } from "../block/buffer-table";
 import { disksInit } from "../block/disk";
 import { blockDriverInit } from "../block/driver-port";
 import { debugServiceInit } from "../debug/debug-service";
@@ -31,9 +33,11 @@ export function driversInit(): void {
   iommuInit();
   keyboardInit(); // a machine without one is served by its serial port
   disksInit();
-  bufferCacheInit();
+  bufferTableInit();
+  blockDevicesInit();
   blockFilesInit();
   blockDriverInit();
+  blockWorkerInit();
   servedInit();
   fileSystemPortInit();
   debugServiceInit();

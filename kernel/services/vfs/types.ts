@@ -147,6 +147,7 @@ export class File {
   epollItems: u32;
   seals: u32;
   name: u32;         // a string: what /proc/PID/fd shows of an anonymous file
+  errorsSeen: u32;   // of write-back (lib/errseq.ts): what fsync told of already
 }
 
 /** WRITER and DENIES count in Inode.writeDeny; STREAM has no position. */

@@ -146,7 +146,7 @@ function piecePut(offset: u64, index: u32, run: u32): void {
   write.offset = offset;
   write.va = linearVa(DATA + index * SECTOR);
   write.bytes = run * SECTOR;
-  write.pad = 0;
+  write.stage = 0;
 }
 
 function infoPut(v: Volume): void {

@@ -80,11 +80,13 @@ function linkMake(sb: SuperBlock, name: string, target: string): i32 {
  * A node for a device that appeared while the system runs: "vd" and the letter 0x61 make vda. Nothing happens when it is there
  * already, or when nobody has mounted devtmpfs (who wants the node then makes it).
  */
-export function devtmpfsNodeAdd(prefix: string, letter: u32, mode: u32, rdev: u64): i32 {
+export function devtmpfsNodeAdd(prefix: string, letter: u32, number: u32, mode: u32, rdev: u64): i32 {
   if (STATE.sb == 0) return 0;
-  const length = nameBytes(prefix, NAME);
-  bytePut(NAME, length, letter);
-  const r = vfsCreateIn(dentryOf(superOf(STATE.sb).root), NAME, length + 1, mode, rdev);
+  let length = nameBytes(prefix, NAME);
+  bytePut(NAME, length++, letter);
+  if (number > 9) bytePut(NAME, length++, 0x30 + number / 10);
+  if (number > 0) bytePut(NAME, length++, 0x30 + number % 10);
+  const r = vfsCreateIn(dentryOf(superOf(STATE.sb).root), NAME, length, mode, rdev);
   return r == -(<i32>Errno.EXIST) ? 0 : r;
 }
 

@@ -23,7 +23,8 @@ import { utsField } from "../../process/uname";
 import { deviceAt, deviceCount, deviceMajor } from "../dev/device";
 import { superOf } from "../types";
 import { capCountAll } from "../../../core/cap/space";
-import { BLOCK_MAJOR } from "../../block/block-file";
+import { BLOCK_MAJOR, blockDeviceAt, blockDeviceSectors, PARTITIONS } from "../../block/block-device";
+import { buffersCount } from "../../block/buffer-table";
 import { diskAt, DISKS_MAX } from "../../block/disk";
 import { fsTypeCount, fsTypeIsNoDev, fsTypeName } from "../super-block";
 import { ProcNodeId, procFileAdd, procLinkAdd, procWriteSet } from "./node";
@@ -50,6 +51,7 @@ export function systemNodesAdd(): void {
   procFileAdd(root, "devices", 0o444, devicesShow);
   procFileAdd(root, "filesystems", 0o444, filesystemsShow);
   procFileAdd(root, "diskstats", 0o444, diskstatsShow);
+  procFileAdd(root, "partitions", 0o444, partitionsShow);
   procFileAdd(root, "capabilities", 0o444, capabilitiesShow);
   procFileAdd(root, "interrupts", 0o444, interruptsShow);
   procFileAdd(root, "loadavg", 0o444, loadavgShow);
@@ -101,7 +103,7 @@ function devicesShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
     seqStr(seq, changetype<string>(device.name)); // SAFETY: a literal
     seqByte(seq, 0x0a);
   }
-  seqStr(seq, "\nBlock devices:\n");
+  seqStr(seq, "\nBlock devices:\n254 virtblk\n");
   return 0;
 }
 
@@ -111,12 +113,30 @@ function diskstatsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
     const disk = diskAt(i);
     if (!disk || !disk.isPresent) continue;
     seqDecPad(seq, BLOCK_MAJOR, 4, 0x20);
-    seqDecPad(seq, i, 8, 0x20);
+    seqDecPad(seq, i * PARTITIONS, 8, 0x20);
     seqStr(seq, " vd");
     seqByte(seq, 0x61 + i);
     diskColumns(seq, disk.reads, disk.readSectors);
     diskColumns(seq, disk.writes, disk.writeSectors);
     seqStr(seq, " 0 0 0\n");
+  }
+  return 0;
+}
+
+/** Disks and partitions, with their size in KiB. */
+function partitionsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
+  seqStr(seq, "major minor  #blocks  name\n\n");
+  for (let minor: u32 = 0; minor < DISKS_MAX * PARTITIONS; minor++) {
+    const device = blockDeviceAt(minor);
+    const sectors = device ? blockDeviceSectors(device) : 0;
+    if (sectors == 0) continue;
+    seqDecPad(seq, BLOCK_MAJOR, 4, 0x20);
+    seqDecPad(seq, minor, 9, 0x20);
+    seqDecPad(seq, sectors >> 1, 11, 0x20);
+    seqStr(seq, " vd");
+    seqByte(seq, 0x61 + minor / PARTITIONS);
+    if (minor % PARTITIONS != 0) seqDec(seq, minor % PARTITIONS);
+    seqByte(seq, 0x0a);
   }
   return 0;
 }
@@ -207,7 +227,7 @@ function meminfoShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
   memPut(seq, "MemTotal:", totalPageCount() * KIB_PER_PAGE);
   memPut(seq, "MemFree:", free);
   memPut(seq, "MemAvailable:", free);
-  memPut(seq, "Buffers:", 0);
+  memPut(seq, "Buffers:", buffersCount() * KIB_PER_PAGE);
   memPut(seq, "Cached:", cached);
   memPut(seq, "SwapCached:", 0);
   memPut(seq, "SwapTotal:", 0);

@@ -12,6 +12,7 @@ import { FsAllocate, FsExtent, FsMethod } from "../../../abi/file-system.gen";
 import { freePageCount, pageAllocUser, totalPageCount } from "../../../core/mm/buddy";
 import { frameOf, framePut, frameRefInc, frameRefs, pfnToPa } from "../../../core/mm/frame";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
+import { errseqSet } from "../../../lib/errseq";
 import { wordAt, wordSet } from "../../../lib/words";
 import { buffersForget } from "../../block/buffer-cache";
 import { diskTransfer } from "../../block/disk";
@@ -21,7 +22,7 @@ import { pageCacheFind, pageCacheGet, pageCacheInsert, pageCacheInsertRead, page
 import { Inode, inodeOf } from "../types";
 import { callBegin, callEnd, callMake, Connection, reply32, reply64, replyAt, requestPut64, requestPutNode } from "./connection";
 import {
-  DevicePlace, diskOfFs, extentsTake, fsOf, ioLock, ioUnlock, mountOfFs, nodeTake, pageClean, pagesUndirty, placeFind, reserveSet,
+  DevicePlace, diskOfFs, errorsOf, extentsTake, fsOf, ioLock, ioUnlock, mountOfFs, nodeTake, pageClean, pagesUndirty, placeFind, reserveSet,
   ServedInode, servedPagesTrim,
 } from "./inode";
 
@@ -156,7 +157,7 @@ class Round {
 
 /**
  * Brings pages, size and times of a file to the device and the server (who may hold metadata back until it is synced). Takes ioMutex.
- * 0 or the first failure, which si.error keeps: what could not be written is given up then, as there is no place for it.
+ * 0 or the first failure, which si.errors keeps: what could not be written is given up then, as there is no place for it.
  */
 export function inodeWriteBack(si: ServedInode): i32 {
   if (si.inode == 0) return 0;
@@ -164,7 +165,7 @@ export function inodeWriteBack(si: ServedInode): i32 {
   ioLock(si);
   let failed = inode.nlink == 0 ? namelessDrop(si, inode) : writeBackLocked(si, inode);
   if (failed < 0) {
-    si.error = failed;
+    errseqSet(errorsOf(si), failed);
     pagesUndirty(inode, 0);
   }
   ioUnlock(si);

@@ -8,8 +8,9 @@ import { FsAttributes, FsMethod, FsTruncate } from "../../../abi/file-system.gen
 import { UnmapKind } from "../../../core/mm/file-unmap";
 import { framePut, frameRefInc, pfnToPa } from "../../../core/mm/frame";
 import { totalPageCount } from "../../../core/mm/buddy";
-import { diskFlush } from "../../block/disk";
+import { diskErrors, diskFlush } from "../../block/disk";
 import { buffersWrite } from "../../block/buffer-cache";
+import { errseqCheck, errseqSample } from "../../../lib/errseq";
 import { fileAccessed, pageFill, pagesSeek, pagesUnmap } from "../file-pages";
 import { fileOpsDefaults } from "../file-ops";
 import { inodeTouchModified } from "../inode";
@@ -19,7 +20,7 @@ import { File, FileOps, FileRight, Inode, inodeOf } from "../types";
 import { callBegin, callEnd, callMake, reply64, replyAt, requestPut64, requestPutNode } from "./connection";
 import { dataPageAlloc, dataPageGet, inodeWriteBack, lastPageZero, READ_AHEAD } from "./data";
 import {
-  dirtyMark, dirtyPages, diskOfFs, extentsCut, fsOf, ioLock, ioUnlock, mountOfFs, nodeTake, pageDirty, pagesUndirty, reserveSet, servedOf,
+  dirtyMark, dirtyPages, diskOfFs, errorsOf, extentsCut, fsOf, ioLock, ioUnlock, mountOfFs, nodeTake, pageDirty, pagesUndirty, reserveSet, servedOf,
   ServedInode, servedUsed,
 } from "./inode";
 import { metadataSync } from "./sync";
@@ -33,6 +34,7 @@ export function servedFileOps(): FileOps { return SERVED_FILE_OPS; }
 
 export function servedFilesInit(): void {
   fileOpsDefaults(SERVED_FILE_OPS);
+  SERVED_FILE_OPS.open = servedOpen;
   SERVED_FILE_OPS.read = servedRead;
   SERVED_FILE_OPS.write = servedWrite;
   SERVED_FILE_OPS.fsync = servedFsync;
@@ -151,16 +153,24 @@ function pageOverwrite(si: ServedInode, pfn: u32, offset: u32, bufVa: u64, chunk
   return <i32>(chunk - left);
 }
 
+/** File.errorsSeen: of the file's errors; data1: of its disk's. */
+function servedOpen(inode: Inode, file: File): i32 {
+  file.errorsSeen = errseqSample(errorsOf(servedOf(inode)));
+  file.data1 = errseqSample(diskErrors(diskOfFs(fsOf(servedOf(inode)))));
+  return 0;
+}
+
+/** Every error of write-back is told once to each open file. */
 function servedFsync(file: File): i32 {
   const si = servedOf(inodeOf(file.inode));
   const fs = fsOf(si);
-  const written = inodeWriteBack(si);
-  const error = si.error;
-  si.error = 0;
+  inodeWriteBack(si); // its failure is among the errors
   let failed = metadataSync(fs, false);
   if (failed == 0) failed = buffersWrite(diskOfFs(fs));
   if (failed == 0) failed = diskFlush(diskOfFs(fs));
-  return written < 0 ? written : error < 0 ? error : failed;
+  const ofFile = errseqCheck(errorsOf(si), changetype<usize>(file) + offsetof<File>("errorsSeen"));
+  const ofDisk = errseqCheck(diskErrors(diskOfFs(fs)), changetype<usize>(file) + offsetof<File>("data1"));
+  return ofFile < 0 ? ofFile : ofDisk < 0 ? ofDisk : failed;
 }
 
 function servedMmap(file: File, prot: u32, flags: u32): i32 {

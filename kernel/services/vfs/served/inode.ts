@@ -40,8 +40,11 @@ export class ServedSuper {
   pad: u32;
   sb: u32;           // SuperBlock
   disk: u32;         // Disk
-  deviceBytes: u64;
-  deviceStart: u64;  // byte of block 0
+  device: u32;       // BlockDevice of it
+  pad1: u32;
+  deviceBase: u64;   // byte of the disk where the device begins
+  deviceBytes: u64;  // byte of the disk where it ends
+  deviceStart: u64;  // byte of the disk where block 0 begins
   maxBytes: u64;
   blocksTotal: u64;
   blocksFree: u64;   // as the server said last
@@ -78,7 +81,7 @@ export class ServedInode {
   isDirty: u32;      // on the dirty list
   hasNewTimes: u32;
   isMappedShared: u32; // programs may write through a mapping
-  error: i32;        // of write-back, told by the next fsync
+  errors: u32;       // of write-back (lib/errseq.ts)
   readNext: u32;     // page after the last one read: sequential reading
   readRun: u32;      // pages the last read-ahead took
 }
@@ -103,6 +106,8 @@ export function servedSuperAt(address: usize): ServedSuper { return changetype<S
 export function fsOf(si: ServedInode): ServedSuper { return servedSuperAt(si.fs); }
 export function mountOfFs(fs: ServedSuper): ServedMount { return servedMountAt(changetype<usize>(fs)); } // its head
 export function diskOfFs(fs: ServedSuper): Disk { return changetype<Disk>(<usize>fs.disk); } // SAFETY: set at mount
+/** The word where errors of a file's write-back are kept (lib/errseq.ts). */
+export function errorsOf(si: ServedInode): usize { return changetype<usize>(si) + offsetof<ServedInode>("errors"); }
 function ioMutexOf(si: ServedInode): Mutex { return mutexAt(changetype<usize>(si) + offsetof<ServedInode>("ioMutex")); }
 function aliveNode(si: ServedInode): ListNode { return listNodeAt(changetype<usize>(si)); }
 function dirtyNode(si: ServedInode): ListNode { return listNodeAt(changetype<usize>(si) + offsetof<ServedInode>("dirtyNode")); }

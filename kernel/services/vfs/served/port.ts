@@ -62,15 +62,18 @@ function deviceCall(fs: ServedSuper, op: u32, a1: u64, a2: u64, a3: u64): i64 {
   switch (op) {
     case FileSystemOp.READ: return deviceRead(fs, a1, a2, a3);
     case FileSystemOp.COMMIT: return deviceCommit(fs, a1, a2);
-    case FileSystemOp.DEVICE_BYTES: return <i64>fs.deviceBytes;
+    case FileSystemOp.DEVICE_BYTES: return <i64>bytesOf(fs);
     default: return -Errno.INVAL;
   }
 }
 
+/** Of the device: servers count from its beginning, not the disk's. */
+function bytesOf(fs: ServedSuper): u64 { return fs.deviceBytes - fs.deviceBase; }
+
 function deviceRead(fs: ServedSuper, offset: u64, va: u64, bytes: u64): i64 {
-  if (bytes > READ_MOST || offset > fs.deviceBytes || bytes > fs.deviceBytes - offset) return -Errno.INVAL;
+  if (bytes > READ_MOST || offset > bytesOf(fs) || bytes > bytesOf(fs) - offset) return -Errno.INVAL;
   if (!userRangeOk(va, bytes)) return -Errno.FAULT;
-  return buffersRead(diskOfFs(fs), offset, va, <u32>bytes);
+  return buffersRead(diskOfFs(fs), fs.deviceBase + offset, va, <u32>bytes);
 }
 
 /** Everything is copied in and checked before anything is changed. */
@@ -95,7 +98,8 @@ function writesApply(fs: ServedSuper, writes: usize, count: u32): i32 {
   for (let i: u32 = 0; i < count; i++) {
     const write = writeOf(writes, i);
     if (write.bytes == 0 || write.bytes > COMMIT_MOST - total) return -Errno.INVAL;
-    if (write.offset > fs.deviceBytes || write.bytes > fs.deviceBytes - write.offset) return -Errno.INVAL;
+    if (write.offset > bytesOf(fs) || write.bytes > bytesOf(fs) - write.offset) return -Errno.INVAL;
+    write.offset += fs.deviceBase;
     if (!userRangeOk(write.va, write.bytes)) return -Errno.FAULT;
     total += write.bytes;
   }

@@ -15,9 +15,11 @@ import { mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/m
 import { bytesCopy, byteAt, wordPut32 } from "../../../lib/bytes";
 import { logWarn } from "../../../lib/log";
 import { wordAt, wordSet } from "../../../lib/words";
-import { BLOCK_MAJOR } from "../../block/block-file";
-import { buffersDirty, buffersDropAll, buffersWrite } from "../../block/buffer-cache";
-import { Disk, diskAt } from "../../block/disk";
+import {
+  BlockDevice, BLOCK_MAJOR, blockDeviceAt, blockDeviceLeave, blockDeviceOf, blockDeviceSectors, blockDeviceUse, diskOf,
+} from "../../block/block-device";
+import { buffersDropAll, buffersWrite } from "../../block/buffer-cache";
+import { buffersDirty } from "../../block/buffer-table";
 import { deviceMajor, deviceMinor } from "../dev/device";
 import { MountFlag, pathPut } from "../mount";
 import { bytesLength } from "../name";
@@ -66,16 +68,17 @@ function fsOfSuper(sb: SuperBlock): ServedSuper { return servedSuperAt(sb.data);
 
 // ---- Mounting ----
 
-/** The disk that the NUL-terminated path names, or a negated errno as pointer: ENOTBLK, ENXIO. */
-function diskOfPath(source: usize): usize {
+/** The device that the NUL-terminated path names, used from now on; or a negated errno as pointer: ENOTBLK, ENXIO. */
+function deviceOfPath(source: usize): usize {
   const path = pathAt(scratchPush(offsetof<Path>()));
   const failed = pathWalk(AT_FDCWD, source, WalkFlag.FOLLOW, path);
   let result = <usize>failed;
   if (failed == 0) {
     const inode = inodeOf(dentryOf(path.dentry).inode);
     const isDisk = (inode.mode & <u32>FileMode.IFMT) == FileMode.IFBLK && deviceMajor(inode.rdev) == BLOCK_MAJOR;
-    const disk = isDisk ? diskAt(deviceMinor(inode.rdev)) : null;
-    result = !isDisk ? <usize>-(<i32>Errno.NOTBLK) : !disk || !disk.isPresent ? <usize>-(<i32>Errno.NXIO) : changetype<usize>(disk);
+    const device = isDisk ? blockDeviceAt(deviceMinor(inode.rdev)) : null;
+    const used = !isDisk ? -(<i32>Errno.NOTBLK) : device ? blockDeviceUse(device) : -(<i32>Errno.NXIO);
+    result = used < 0 ? <usize>used : changetype<usize>(device);
     pathPut(path);
   }
   scratchPop(offsetof<Path>());
@@ -84,19 +87,26 @@ function diskOfPath(source: usize): usize {
 
 /** mount(2) of a type whose connection is `context` - 1. The super block with its root, or a negated errno as pointer. */
 function servedMount(context: u32, source: usize, flags: u32, options: usize): usize {
-  const disk = diskOfPath(source);
-  if (isErrPtr(disk)) return disk;
+  const device = deviceOfPath(source);
+  if (isErrPtr(device)) return device;
   mutexLock(mutexAt(MOUNTS_MUTEX));
-  const result = mountOn(connectionAt(context - 1), changetype<Disk>(disk), flags, options); // SAFETY: diskOfPath's
+  const result = mountOn(connectionAt(context - 1), blockDeviceOf(device), flags, options);
   mutexUnlock(mutexAt(MOUNTS_MUTEX));
+  if (isErrPtr(result)) blockDeviceLeave(blockDeviceOf(device));
   return result;
 }
 
-function mountOn(c: Connection, disk: Disk, flags: u32, options: usize): usize {
+/** Two ranges of one disk share sectors: a disk and its partition, or a device and itself. */
+function overlaps(a: ServedSuper, disk: u32, base: u64, end: u64): bool { return a.disk == disk && a.deviceBase < end && base < a.deviceBytes; }
+
+function mountOn(c: Connection, device: BlockDevice, flags: u32, options: usize): usize {
+  const disk = <u32>changetype<usize>(diskOf(device));
+  const base = device.start << 9;
+  const end = base + (blockDeviceSectors(device) << 9);
   let number: u32 = 0;
   for (let i: u32 = 0; i < FS_MOUNTS; i++) {
     const other = wordAt(MOUNTED, i);
-    if (other != 0 && servedSuperAt(other).disk == <u32>changetype<usize>(disk)) return <usize>-(<i32>Errno.BUSY);
+    if (other != 0 && overlaps(servedSuperAt(other), disk, base, end)) return <usize>-(<i32>Errno.BUSY);
   }
   while (number < FS_MOUNTS && wordAt(MOUNTED, number) != 0) number++;
   if (number == FS_MOUNTS) return <usize>-(<i32>Errno.MFILE);
@@ -114,8 +124,10 @@ function mountOn(c: Connection, disk: Disk, flags: u32, options: usize): usize {
   fs.mount = number;
   fs.isReadOnly = flags & MountFlag.RDONLY || optionsSayReadOnly(options) ? 1 : 0;
   fs.options = <u32>text;
-  fs.disk = <u32>changetype<usize>(disk);
-  fs.deviceBytes = disk.sectors << 9;
+  fs.disk = disk;
+  fs.device = <u32>changetype<usize>(device);
+  fs.deviceBase = base;
+  fs.deviceBytes = end;
   superListsInit(fs);
   wordSet(MOUNTED, number, <u32>address); // the server may read the device from now on
   const sb = mountCall(c, fs);
@@ -158,7 +170,7 @@ function mountCall(c: Connection, fs: ServedSuper): usize {
 function superFromReply(c: Connection, fs: ServedSuper): usize {
   fs.blockBytes = reply32(c, FsMount.R_BLOCK_BYTES);
   fs.nameMax = min<u32>(reply32(c, FsMount.R_NAME_MAX), FS_NAME_BYTES);
-  fs.deviceStart = reply64(c, FsMount.R_DEVICE_START);
+  fs.deviceStart = fs.deviceBase + min<u64>(reply64(c, FsMount.R_DEVICE_START), fs.deviceBytes);
   fs.maxBytes = min<u64>(reply64(c, FsMount.R_MAX_BYTES), 1 << 44);
   fs.flags = reply32(c, FsMount.R_FLAGS);
   fs.blocksFree = reply64(c, FsMount.R_BLOCKS_FREE);
@@ -217,7 +229,8 @@ function servedUnmount(sb: SuperBlock): void {
   wordSet(c.mounts, fs.mount, 0);
   callEnd(c);
   wordSet(MOUNTED, fs.mount, 0);
-  buffersDropAll(diskOfFs(fs));
+  buffersDropAll(diskOfFs(fs), fs.deviceBase, fs.deviceBytes - fs.deviceBase);
+  blockDeviceLeave(blockDeviceOf(fs.device));
   mutexUnlock(mutexAt(MOUNTS_MUTEX));
   superFree(changetype<usize>(fs), fs.options);
 }

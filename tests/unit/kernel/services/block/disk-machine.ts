@@ -4,7 +4,7 @@
  * Waiting works: when the kernel's one task sleeps, `onSleep` runs (a driver's turn) until something woke the task.
  */
 import { structLayout } from "../../../support/struct-layout.ts";
-import { bootVfs, BUFFER, type Vfs } from "../vfs/vfs-machine.ts";
+import { bootVfs, BUFFER, PROCESS, type Vfs } from "../vfs/vfs-machine.ts";
 
 const RING = "kernel/abi/block-ring.ts";
 const HEADER = structLayout(RING, "BlockRing");
@@ -12,6 +12,7 @@ const GEOMETRY = structLayout(RING, "BlockGeometry");
 const DISK = structLayout("kernel/services/block/disk.ts", "Disk");
 const REQUEST = structLayout("kernel/services/block/request.ts", "Request");
 const CPU = structLayout("kernel/core/sched/cpu.ts", "Cpu");
+const PROCESS_AT = structLayout("kernel/services/process/process.ts", "Process");
 const TASK = structLayout("kernel/core/sched/task.ts", "Task");
 const ENTRIES = 128;
 const ENTRY_BYTES = 1024;
@@ -46,6 +47,8 @@ export class DiskMachine {
     exports.endpointsInit();
     exports.disksInit();
     this.disk = exports.diskAt(0) as number;
+    vfs.view().setUint32(vfs.machine.currentTask + TASK.process!, PROCESS, true); // who attaches drivers, and never goes
+    vfs.view().setUint32(PROCESS + PROCESS_AT.refs!, 1, true);
     this.notification = exports.notificationCreate() as number;
   }
 

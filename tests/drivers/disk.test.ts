@@ -1,0 +1,114 @@
+/** Disks with partitions made by sfdisk, devices written to and read from, errors that QEMU makes. One boot does it all. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { withVm, type Vm } from "../../qemu/harness.ts";
+import { archive, file } from "../../toolchain/cpio.ts";
+import { userlandEntries } from "../../toolchain/userland.ts";
+import { BOOT_MS, targetOptions } from "../support/target.ts";
+
+const FOLDER = "build/tests/disk";
+const MIB = 1 << 20;
+const SECTOR = 512;
+const TEST_MS = 3 * BOOT_MS;
+/** The second disk's sector that cannot be written, in its second partition. */
+const BAD_SECTOR = 30_000;
+const SECOND_AT = 16_384;
+const path = (name: string): string => join(FOLDER, name);
+
+function image(name: string, mib: number, table = ""): string {
+  rmSync(path(name), { force: true });
+  writeFileSync(path(name), "");
+  truncateSync(path(name), mib * MIB);
+  if (table !== "") execFileSync("sfdisk", ["--quiet", path(name)], { input: table });
+  return path(name);
+}
+
+/** Bytes of a device as the medium has them, as md5sum prints. */
+function hostSum(name: string, offset: number, size: number): string {
+  const bytes = readFileSync(path(name)).subarray(offset, offset + size);
+  return execFileSync("md5sum", { input: bytes, encoding: "utf8" }).split(" ")[0]!;
+}
+
+async function output(vm: Vm, command: string): Promise<string> {
+  const result = await vm.run(command, TEST_MS);
+  expect([command, result.status, result.output]).toEqual([command, 0, result.output]);
+  return result.output.trim();
+}
+
+beforeAll(() => {
+  mkdirSync(FOLDER, { recursive: true });
+  execFileSync("gcc", ["-O1", "-static", "-w", "-o", path("disk-calls"), "tests/drivers/disk-calls.c"]);
+  writeFileSync(path("root.cpio"), archive([...userlandEntries(), file("bin/disk-calls", readFileSync(path("disk-calls")), 0o755)]));
+  const mbr = image("mbr.img", 64, "label: dos\nstart=2048,size=81920,type=c\nstart=90112,size=40000,type=5\nstart=92160,size=8192,type=83\nstart=102400,size=4096,type=83\n");
+  execFileSync("mkfs.fat", ["--offset", "2048", "-F", "32", mbr, "40960"], { stdio: "ignore" });
+  writeFileSync(path("hello.txt"), "from the host\n");
+  execFileSync("mcopy", ["-i", `${mbr}@@${MIB}`, path("hello.txt"), "::hello.txt"]);
+  image("gpt.img", 32, `label: gpt\nstart=2048,size=8192\nstart=${SECOND_AT},size=16384\n`);
+  writeFileSync(path("bad.conf"), `[inject-error]\nevent = "none"\niotype = "write"\nsector = "${BAD_SECTOR}"\nerrno = "5"\nonce = "off"\n`);
+});
+
+async function partitions(vm: Vm): Promise<void> {
+  await output(vm, "for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/vdb2 ] && break; sleep 1; done");
+  expect(await output(vm, "ls /dev/vd*")).toBe("/dev/vda   /dev/vda1  /dev/vda5  /dev/vda6  /dev/vdb   /dev/vdb1  /dev/vdb2");
+  expect(await output(vm, "awk '/vd[ab]/ {print $1, $2, $3, $4}' /proc/partitions")).toBe(
+    ["254 0 65536 vda", "254 1 40960 vda1", "254 5 4096 vda5", "254 6 2048 vda6", "254 16 32768 vdb", "254 17 4096 vdb1", "254 18 8192 vdb2"].join("\n"));
+  expect(await output(vm, "blockdev --getsize64 /dev/vda5; blockdev --getsize64 /dev/vda")).toBe(`${8192 * SECTOR}\n${64 * MIB}`);
+}
+
+/** FAT on a partition: what the host put there is read, what is written is where the host finds it, and nothing lies elsewhere. */
+async function mounted(vm: Vm): Promise<void> {
+  expect(await output(vm, "mount -t vfat /dev/vda1 /mnt && cat /mnt/hello.txt")).toBe("from the host");
+  await output(vm, "head -c 3000000 /dev/urandom > /mnt/data && md5sum < /mnt/data > /tmp/sum && sync");
+  expect((await vm.run("mount -t vfat /dev/vda /tmp")).status).not.toBe(0); // the disk under a mounted partition
+  expect((await vm.run("blockdev --rereadpt /dev/vda")).output).toMatch(/busy/i);
+  await output(vm, "umount /mnt");
+  await output(vm, "blockdev --rereadpt /dev/vda");
+}
+
+async function devices(vm: Vm): Promise<void> {
+  await output(vm, "head -c 4000000 /dev/urandom > /tmp/random");
+  await output(vm, "dd if=/tmp/random of=/dev/vdb2 bs=7001 seek=3 conv=notrunc 2>/dev/null && sync");
+  const sum = (await output(vm, "md5sum < /tmp/random")).split(" ")[0]!;
+  expect(hostSum("gpt.img", SECOND_AT * SECTOR + 21003, 4_000_000)).toBe(sum);
+  // Through the disk, past the cache, and in order: the same bytes.
+  expect(await output(vm, `tail -c +$((${SECOND_AT}*512+21003+1)) /dev/vdb | head -c 4000000 | md5sum`)).toMatch(sum);
+  expect(await output(vm, "disk-calls direct /dev/vdb1")).toBe([
+    "write through the cache: 0", "read past it: 0", "the same: yes", "write past it: 0", "read through it: 0", "the same: yes",
+    "part of a sector: EINVAL", "from the middle of one: EINVAL", "into the middle of one: EINVAL",
+  ].join("\n"));
+  expect(hostSum("gpt.img", 2048 * SECTOR, 409_600)).toBe((await output(vm, "head -c 409600 /dev/vdb1 | md5sum")).split(" ")[0]);
+  // A partition ends where it ends.
+  expect((await vm.run("dd if=/dev/zero of=/dev/vdb1 bs=4k seek=1023 count=2 conv=notrunc")).output).toMatch(/No space left/);
+  expect(await output(vm, "dd if=/dev/vdb1 bs=4k skip=1024 count=1 2>/dev/null | wc -c")).toBe("0");
+  await output(vm, "blkdiscard -o 1048576 -l 65536 /dev/vdb2 && sync");
+  await output(vm, "md5sum /dev/vdb > /dev/null; grep -q vdb /proc/diskstats");
+}
+
+/** The table is damaged while the system runs. */
+async function damaged(vm: Vm): Promise<void> {
+  await output(vm, "for at in 572 $((32*1048576-512+60)); do printf X | dd of=/dev/vdb bs=1 seek=$at conv=notrunc 2>/dev/null; done");
+  expect((await vm.run("blockdev --rereadpt /dev/vdb")).status).not.toBe(0);
+  expect(await output(vm, "dmesg | grep -o 'vdb: no partitions.*'")).toBe("vdb: no partitions: the GPT header is damaged");
+  expect((await vm.run("head -c 1 /dev/vdb1")).status).not.toBe(0);
+}
+
+test("partitions, a file system on one, and the devices themselves", () => {
+  const disks = [path("mbr.img"), `blkdebug:${path("bad.conf")}:${path("gpt.img")}`];
+  return withVm(targetOptions({ cpus: 2, initrd: path("root.cpio"), disks, deadlineMs: TEST_MS }), async (vm) => {
+    await vm.expectPrompt(BOOT_MS);
+    await partitions(vm);
+    await mounted(vm);
+    await devices(vm);
+    expect(await output(vm, `disk-calls errors /dev/vdb2 $((${BAD_SECTOR - SECOND_AT} * 512))`)).toBe([
+      "write: 0", "fsync of the writer: EIO", "and again: 0", "fsync of the other: EIO", "and again: 0", "fsync of one who came later: 0",
+      "write elsewhere: 0", "fsync: 0", "read of what could not be written: 0",
+    ].join("\n"));
+    await damaged(vm);
+    const sum = (await output(vm, "cat /tmp/sum")).split(" ")[0]!;
+    execFileSync("dd", [`if=${path("mbr.img")}`, `of=${path("part.img")}`, "bs=512", "skip=2048", "count=81920"], { stdio: "ignore" });
+    execFileSync("fsck.fat", ["-n", path("part.img")]); // throws unless it is clean
+    const data = execFileSync("mcopy", ["-i", path("part.img"), "::data", "-"], { maxBuffer: 16 * MIB });
+    expect(execFileSync("md5sum", { input: data, encoding: "utf8" }).split(" ")[0]).toBe(sum);
+  });
+}, TEST_MS + BOOT_MS);
