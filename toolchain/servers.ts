@@ -9,6 +9,7 @@ import { run, runNode } from "./run.ts";
 import { linearImage } from "./steps/linear.ts";
 import { SERVER_OPERATIONS } from "./steps/operations.ts";
 import { rewriteWasm2c } from "./steps/rewrite.ts";
+import { readProgramSymbols, symbolText } from "./steps/symbols.ts";
 import { wasm2cText } from "./steps/wasm2c.ts";
 import { readWasm } from "./wasm.ts";
 
@@ -28,6 +29,7 @@ const WARNING_NOT_EXPORTABLE = "235"; // classes have no wasm form
 const GCC_FLAGS = [
   "-std=gnu11", "-O2", "-ffreestanding", "-nostdlib", "-nostartfiles", "-static-pie", "-fPIE", "-mgeneral-regs-only", "-fno-strict-aliasing",
   "-fwrapv", "-fno-delete-null-pointer-checks", "-fstack-protector-strong", "-mstack-protector-guard=global", "-fcf-protection=none",
+  "-fno-omit-frame-pointer",
   "-fno-asynchronous-unwind-tables", "-fno-ident", "-g0", "-pipe", "-Wall", "-Wno-unused", "-Wno-array-bounds", "-Wno-stringop-overflow",
   "-Wl,-z,relro,-z,now", "-Wl,-z,noexecstack", "-Wl,-z,separate-code", "-Wl,--build-id=none", "-Wl,--no-dynamic-linker",
 ];
@@ -54,6 +56,9 @@ export function manifestLines(from: string = SERVERS): string {
   return servers(from).map(({ manifest }) => manifestLine(manifest)).join("");
 }
 
+/** Names of the functions of a program, for the backtrace when it crashes. */
+export function symbolsOf(program: string): string { return `${program}.symbols`; }
+
 function buildServer(server: Server): string {
   const { name, memoryMiB } = server.manifest;
   const folder = join(OUT, name);
@@ -64,7 +69,7 @@ function buildServer(server: Server): string {
     name: `server-${name}`,
     inputs: [wasm, join(ARCH, "native.h"), join(ARCH, "user/server.c")],
     parameters: [...GCC_FLAGS, String(memoryMiB)],
-    outputs: [program],
+    outputs: [program, symbolsOf(program)],
     action: () => translate(folder, wasm, program, memoryMiB),
   });
   return program;
@@ -121,13 +126,14 @@ function compile(step: string, folder: string, own: readonly string[], outputs: 
 }
 
 function translate(folder: string, wasm: string, program: string, memoryMiB: number): void {
-  const { code } = rewriteWasm2c(wasm2cText(wasm), SERVER_OPERATIONS);
+  const { code, names } = rewriteWasm2c(wasm2cText(wasm), SERVER_OPERATIONS);
   const unit = join(folder, "server.c");
   writeFileSync(unit, `#include "user/server.c"\n\n${code}`);
   const image = linearImage(readWasm(readFileSync(wasm)));
   const assembly = join(folder, "image.S");
   writeFileSync(assembly, imageAssembly(image));
   run("gcc", [...GCC_FLAGS, `-I${ARCH}`, `-ffile-prefix-map=${ROOT}/=`, `-DSERVER_MEMORY=${memoryMiB << 20}u`, unit, assembly, "-o", program]);
+  writeFileSync(symbolsOf(program), symbolText(readProgramSymbols(program, Object.fromEntries(names))));
   run("strip", ["--strip-all", program]);
 }
 

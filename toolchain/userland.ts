@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
-import { buildServers, manifestLines } from "./servers.ts";
+import { buildServers, manifestLines, symbolsOf } from "./servers.ts";
 import { characterDevice, directory, file, symlink, type ArchiveEntry } from "./cpio.ts";
 
 /** Of the package busybox-static. */
@@ -37,8 +37,10 @@ const COMMANDS = new Set(["supervisor", "fault"]);
 
 /** The ring-3 servers, and what the supervisor knows of them. */
 function serverEntries(): ArchiveEntry[] {
-  const programs = [...buildServers()].map(([name, path]) =>
-    file(COMMANDS.has(name) ? `sbin/${name}` : `lib/servers/${name}`, readFileSync(path), 0o755));
+  const programs = [...buildServers()].flatMap(([name, path]) => [
+    file(COMMANDS.has(name) ? `sbin/${name}` : `lib/servers/${name}`, readFileSync(path), 0o755),
+    file(`lib/servers/${name}.symbols`, readFileSync(symbolsOf(path)), 0o644),
+  ]);
   return [...programs, file("lib/servers/manifests", Buffer.from(manifestLines()), 0o644)];
 }
 

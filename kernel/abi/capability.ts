@@ -72,3 +72,21 @@ export class PciInfo {
   barMask: u32;      // bit i: BAR i exists
   portMask: u32;     // bit i: BAR i is I/O ports
 }
+
+export const CRASH_FRAMES: u32 = 16;
+
+/** Why a confined process died, and where: offsets count from the start of its code, innermost first. */
+@final @unmanaged
+export class CrashInfo {
+  vector: u32; // of the exception; SDM vol. 3A, 6.15
+  reason: u32; // CrashReason
+  va: u64;     // page fault: the address
+  frames: u32; // how many of frame0… are there
+  pad: u32;
+  frame0: u64; // CRASH_FRAMES of them
+}
+
+/** What native.h's traps say; an exception of the program itself otherwise. */
+export const enum CrashReason {
+  EXCEPTION = 0, UNREACHABLE = 1, DIVISION_BY_ZERO = 2, DIVISION_OVERFLOW = 3, WILD_CALL = 4, UNALIGNED = 5, OUT_OF_MEMORY = 6,
+}

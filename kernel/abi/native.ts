@@ -106,6 +106,8 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1052, name: "process_kill", args: "process: cap, sig: sig" },
   /** From the caller's next execve on, it and its children keep only the Linux calls that touch their own memory and life. */
   { nr: 0x1053, name: "process_confine", args: "" },
+  /** The exception a confined process died of, until it is waited for; ENODATA: it had none. */
+  { nr: 0x1054, name: "process_crash", args: "process: cap, info: out<CrashInfo>" },
 
   // ---- kernel services: ports whose operations the service defines ----
   /** A port of service `id` (ServiceId). Needs ROOT. */

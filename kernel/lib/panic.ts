@@ -62,11 +62,13 @@ function trapReason(frame: TrapFrame): string {
   return "unexpected exception in the kernel";
 }
 
-function wasmTrapName(code: u32): string {
+/** What a trap's code means (native.h's TRAP_). */
+export function wasmTrapName(code: u32): string {
   if (code == 1) return "broken invariant (assert or unreachable)";
   if (code == 2) return "division by zero";
   if (code == 3) return "integer overflow in a division";
   if (code == 4) return "call through a wild function pointer";
+  if (code == 6) return "out of memory";
   return "unaligned atomic access";
 }
 

@@ -47,6 +47,7 @@ import {
 } from "./native/memory-calls";
 import {
   nativeProcessConfine,
+  nativeProcessCrash,
   nativeProcessKill,
   nativeProcessOpen,
   nativeProcessWatch,
@@ -108,6 +109,7 @@ function call4176(frame: TrapFrame): i64 { return nativeProcessOpen(<i32>frame.r
 function call4177(frame: TrapFrame): i64 { return nativeProcessWatch(<u32>frame.rdi, <u32>frame.rsi, frame.rdx); }
 function call4178(frame: TrapFrame): i64 { return nativeProcessKill(<u32>frame.rdi, <i32>frame.rsi); }
 function call4179(frame: TrapFrame): i64 { return nativeProcessConfine(); }
+function call4180(frame: TrapFrame): i64 { return nativeProcessCrash(<u32>frame.rdi, frame.rsi); }
 function call4192(frame: TrapFrame): i64 { return nativeServiceOpen(<u32>frame.rdi, <u32>frame.rsi); }
 function call4193(frame: TrapFrame): i64 { return nativeServiceCall(<u32>frame.rdi, <u32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
 
@@ -151,6 +153,7 @@ export function nativeTableInit(): void {
   nativeSet(81, call4177);
   nativeSet(82, call4178);
   nativeSet(83, call4179);
+  nativeSet(84, call4180);
   nativeSet(96, call4192);
   nativeSet(97, call4193);
 }

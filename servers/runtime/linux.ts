@@ -9,6 +9,7 @@ const S_IFIFO: u32 = 0o10000;
 const PR_SET_PDEATHSIG: u64 = 1;
 const SIGKILL: u64 = 9;
 const WNOHANG: u32 = 1;
+const FILE_MOST: i32 = 16384;
 export const O_RDONLY: u32 = 0;
 export const O_WRONLY_CREATE: u32 = 0x241; // O_WRONLY | O_CREAT | O_TRUNC
 export const O_RDWR_NONBLOCK: u32 = 0x80802; // O_RDWR | O_NONBLOCK | O_CLOEXEC
@@ -74,14 +75,14 @@ export function linuxExec(path: string, args: string[]): i32 {
   return <i32>serverCall(Nr.EXECVE, vaOf(name), linearVa(changetype<usize>(vector)), end, 0, 0, 0);
 }
 
-/** The whole text of a small file, or "" when it cannot be read. */
-export function fileText(path: string): string {
+/** The text of a file up to `most` bytes, or "" when it cannot be read. */
+export function fileText(path: string, most: i32 = FILE_MOST): string {
   const fd = linuxOpen(path, O_RDONLY, 0);
   if (fd < 0) return "";
-  const buffer = new ArrayBuffer(16384);
+  const buffer = new ArrayBuffer(most);
   let length = 0;
-  while (length < 16384) {
-    const n = linuxRead(fd, changetype<usize>(buffer) + length, 16384 - length);
+  while (length < most) {
+    const n = linuxRead(fd, changetype<usize>(buffer) + length, most - length);
     if (n <= 0) break;
     length += n;
   }

@@ -10,7 +10,7 @@ export const enum Native {
   IRQ_BIND = 0x1040, IRQ_ACK = 0x1041, PORT_IN = 0x1042, PORT_OUT = 0x1043,
   PCI_LIST = 0x1048, PCI_OPEN = 0x1049, PCI_INFO = 0x104a, PCI_CONFIG_READ = 0x104b, PCI_CONFIG_WRITE = 0x104c, PCI_BAR = 0x104d,
   PCI_IRQ = 0x104e, PCI_MASTER = 0x104f,
-  PROCESS_OPEN = 0x1050, PROCESS_WATCH = 0x1051, PROCESS_KILL = 0x1052, PROCESS_CONFINE = 0x1053,
+  PROCESS_OPEN = 0x1050, PROCESS_WATCH = 0x1051, PROCESS_KILL = 0x1052, PROCESS_CONFINE = 0x1053, PROCESS_CRASH = 0x1054,
   SERVICE_OPEN = 0x1060, SERVICE_CALL = 0x1061,
 }
 
@@ -57,6 +57,7 @@ export function pciMaster(pci: u32, enable: u32): i64 { return call2(Native.PCI_
 export function processOpen(pid: i32): i64 { return call1(Native.PROCESS_OPEN, pid); }
 export function processWatch(process: u32, n: u32, bits: u64): i64 { return call3(Native.PROCESS_WATCH, process, n, bits); }
 export function processKill(process: u32, sig: u32): i64 { return call2(Native.PROCESS_KILL, process, sig); }
+export function processCrash(process: u32, out: usize): i64 { return call2(Native.PROCESS_CRASH, process, linearVa(out)); }
 export function processConfine(): i64 { return call0(Native.PROCESS_CONFINE); }
 export function serviceOpen(root: u32, id: u32): i64 { return call2(Native.SERVICE_OPEN, root, id); }
 export function serviceCall(port: u32, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {

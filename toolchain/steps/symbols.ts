@@ -28,14 +28,34 @@ const HEADER_BYTES = 8;
 const ENTRY_BYTES = 8;
 const BYTES_PER_LINE = 32;
 
-/** Symbols in .text of an ELF, one per address, ascending (T1). */
+/** Symbols in .text of the kernel's ELF, one per address, ascending (T1). */
 export function readSymbols(elf: string, names: Readonly<Record<string, string>>): TextSymbol[] {
-  const lines = run("nm", ["--numeric-sort", elf]).trim().split("\n").map((line) => line.split(" "));
-  const address = new Map(lines.map(([value, , name]) => [name as string, BigInt(`0x${value || "0"}`)]));
-  const start = address.get("text_va") ?? 0n;
-  const end = address.get("text_end_va") ?? 0n;
+  const lines = symbolLines(elf);
+  const address = new Map(lines.map(([value, , name]) => [name, BigInt(`0x${value || "0"}`)]));
+  return textSymbols(lines, names, address.get("text_va") ?? 0n, address.get("text_end_va") ?? 0n);
+}
+
+/** Symbols of a server's program, one per address, ascending; offsets count from the start of its executable segment. */
+export function readProgramSymbols(elf: string, names: Readonly<Record<string, string>>): TextSymbol[] {
+  const segment = /LOAD +\S+ (0x[0-9a-f]+) \S+ \S+ (0x[0-9a-f]+) R E/.exec(run("readelf", ["-lW", elf]));
+  const start = BigInt(segment?.[1] ?? 0);
+  return textSymbols(symbolLines(elf), names, start, start + BigInt(segment?.[2] ?? 0));
+}
+
+/** The file beside a server's program: one line a function, "OFFSET NAME", the offset in hexadecimal; the supervisor reads it. */
+export function symbolText(symbols: readonly TextSymbol[]): string {
+  return symbols.map(({ offset, name }) => `${offset.toString(16)} ${name}\n`).join("");
+}
+
+type SymbolLine = readonly [value: string, type: string, name: string];
+
+function symbolLines(elf: string): SymbolLine[] {
+  return run("nm", ["--numeric-sort", elf]).trim().split("\n").map((line) => line.split(" ") as unknown as SymbolLine);
+}
+
+function textSymbols(lines: readonly SymbolLine[], names: Readonly<Record<string, string>>, start: bigint, end: bigint): TextSymbol[] {
   const byOffset = new Map<number, string>();
-  for (const [value, type, name] of lines as [string, string, string][]) {
+  for (const [value, type, name] of lines) {
     const at = BigInt(`0x${value || "0"}`);
     if (!"tT".includes(type) || at < start || at >= end || name === "text_va") continue;
     const offset = Number(at - start);

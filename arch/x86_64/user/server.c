@@ -55,9 +55,9 @@ INTRINSIC(void, mmio_store8)(u32 ptr, u32 value) { *(volatile u8*)LINEAR(ptr) = 
 INTRINSIC(void, mmio_store16)(u32 ptr, u32 value) { *(volatile u16*)LINEAR(ptr) = (u16)value; }
 INTRINSIC(void, mmio_store32)(u32 ptr, u32 value) { *(volatile u32*)LINEAR(ptr) = value; }
 
-/* ---- Memory of a fixed size ---- */
+/* ---- Memory of a fixed size: who wants more dies, and the log says of what ---- */
 #define memory_pages() (SERVER_MEMORY / 65536u)
-#define memory_grow(pages) ((void)(pages), ~0u)
+#define memory_grow(pages) ((void)(pages), TRAP(OUT_OF_MEMORY))
 
 /* ---- Start ---- */
 static u64 checked(u64 result) {

@@ -1,10 +1,13 @@
 /** PROCESS capabilities: control over one process. process_open, process_watch, process_kill, process_confine. */
+import { userCopyOut } from "../../../arch/current";
 import { CapKind, CapRight } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { KObject, objectAt, objectIgnore, objectInit, objectKindSet, objectPut } from "../../core/cap/object";
 import { notificationAt, notificationSignal } from "../../core/ipc/notification";
+import { userRangeOk } from "../../core/mm/layout";
 import { kfree, kzalloc } from "../../core/mm/slab";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
+import { CRASH_BYTES } from "../process/crash";
 import { Confinement, currentProcess, Process, processOf, ProcessState } from "../process/process";
 import { processByPid, processLock, processPut } from "../process/process-table";
 import { signalSendProcess } from "../signal/send";
@@ -89,6 +92,17 @@ export function nativeProcessKill(process: u32, sig: i32): i64 {
   const result = sig == 0 ? 0 : signalSendProcess(processObjectOf(control), <u32>sig, 0);
   objectPut(objectAt(control));
   return result;
+}
+
+/** process_crash: what crash.ts noted. */
+export function nativeProcessCrash(process: u32, infoVa: u64): i64 {
+  if (!userRangeOk(infoVa, CRASH_BYTES)) return -Errno.FAULT;
+  const control = handleLookup(process, CapKind.PROCESS, CapRight.MANAGE);
+  if (isErrPtr(control)) return <i32>control;
+  const crash = processObjectOf(control).crash;
+  const failed = crash != 0 ? userCopyOut(infoVa, crash, CRASH_BYTES) : 0;
+  objectPut(objectAt(control));
+  return crash == 0 ? -Errno.NODATA : failed != 0 ? -Errno.FAULT : 0;
 }
 
 export function nativeProcessConfine(): i64 {

@@ -11,6 +11,7 @@
 import { userStore32 } from "../../../arch/current";
 import { CLD_EXITED, CLD_KILLED, SIG_IGN, SigInfo, Signal } from "../../abi/signal";
 import { mmOf, mmPeakPages, mmPut, mmSwitch } from "../../core/mm/address-space";
+import { kfree } from "../../core/mm/slab";
 import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { taskExitSwitch } from "../../core/sched/sched";
@@ -287,6 +288,7 @@ function processReleased(process: Process): void {
     sigHandPut(process.sigHand);
   }
   if (process.creds != 0) credPut(process.creds);
+  if (process.crash != 0) kfree(process.crash);
 }
 
 /** The last reference to a task is gone. */

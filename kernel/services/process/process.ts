@@ -99,7 +99,7 @@ export class Process {
   confinement: u32;    // Confinement
   watchBits: u64;      // signalled when the process ends
   watch: u32;          // Notification to signal, one reference (processLock)
-  watchPad: u32;
+  crash: u32;          // CrashInfo of a confined process that died of an exception, 0: none
 }
 
 /** ARMED: from the next execve on. ACTIVE: only calls on its own memory and life, and native ones. */

@@ -13,6 +13,7 @@ import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { fpuFlush } from "../../core/sched/switch";
 import { Task } from "../../core/sched/task";
+import { crashNote } from "../process/crash";
 import { signalForce } from "./send";
 
 const FSW_OFFSET: u32 = 2;    // of the FXSAVE image
@@ -24,6 +25,7 @@ export function userException(frame: TrapFrame, vector: u32, code: i32, va: u64)
   const task = currentTask();
   task.faultVector = vector;
   task.faultError = frame.error;
+  if (code != FaultResult.KILLED) crashNote(frame, vector, va);
   if (vector == Exception.PF) {
     task.faultVa = va;
     pageFaultRaise(code, va);

@@ -24,6 +24,8 @@ export class Instance {
   state: State = State.BLOCKED;
   after: After = After.POLICY;
   pid: i32 = 0;
+  /** PROCESS capability on it, while it lives. */
+  process: u32 = 0;
   notification: u32 = 0;
   startedNs: u64 = 0;
   /** WAITING: when it starts. */

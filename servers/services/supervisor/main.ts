@@ -7,12 +7,13 @@
  */
 import { PciInfo, ServiceId } from "../../../kernel/abi/capability";
 import {
-  notificationCreate, notificationSignal, notificationTimer, notificationWait, pciList, rootClaim, serviceOpen, timeNow,
+  capDrop, notificationCreate, notificationSignal, notificationTimer, notificationWait, pciList, rootClaim, serviceOpen, timeNow,
 } from "../../runtime/native-calls";
 import { fileReplace, fileText, linuxKill, linuxReap, Status } from "../../runtime/linux";
 import { HEARTBEAT } from "../../runtime/loop";
 import { log, logTo, runtimeStart, serverBuffer } from "../../runtime/start";
 import { answerPut, controlOpen, controlRead, Request, requestParse, Verb } from "./control";
+import { backtrace, crashOf } from "./crash";
 import { HUNG, silenceAfter } from "./heartbeat";
 import { After, aliveBit, awaited, deathBit, Instance, INSTANCES_MAX, instanceName, isAlive, State } from "./instance";
 import { Manifest, manifestsParse } from "./manifest";
@@ -24,6 +25,7 @@ import { tableText } from "./table";
 export { serverBuffer };
 
 const MANIFESTS = "/lib/servers/manifests";
+const MANIFESTS_BYTES: i32 = 65536;
 const TABLE = "/run/services";
 const TIMER_BIT: u64 = 1 << 60;
 const TICK_NS: u64 = 250_000_000;
@@ -57,7 +59,7 @@ export function supervisorBegin(): i32 {
   logTo(<u32>serviceOpen(root, ServiceId.LOG));
   watch = <u32>notificationCreate();
   controlOpen();
-  instancesMake(manifestsParse(fileText(MANIFESTS)));
+  instancesMake(manifestsParse(fileText(MANIFESTS, MANIFESTS_BYTES)));
   log("keeps " + instances.length.toString() + " servers");
   startDue();
   notificationTimer(watch, TIMER_BIT, timeNow() + TICK_NS, TICK_NS);
@@ -198,9 +200,15 @@ function ask(it: Instance): void {
 /** A death was signalled: takes the status, logs it, decides. */
 function bury(it: Instance): void {
   if (!isAlive(it) || linuxReap(it.pid, changetype<usize>(STATUS)) != it.pid) return;
-  const how = it.isHung ? "hung" : endText(STATUS.word);
+  const crash = crashOf(it.process);
+  const how = it.isHung ? "hung" : crash ? crash.reason : endText(STATUS.word);
   log(it.manifest.name + " (pid " + it.pid.toString() + ") " + how);
+  capDrop(it.process);
   ended(it, STATUS.word, how);
+  if (!crash) return;
+  startDue(); // names can wait, programs that use the server should not
+  const lines = backtrace(crash, it.manifest.name);
+  for (let i = 0; i < lines.length; i++) log(lines[i]);
 }
 
 /** It ended with `status`, for people `how`: what becomes of it. */

@@ -76,10 +76,11 @@ function childEndow(it: Instance, pid: i32, root: u32, watch: u32, writeEnd: i32
     const bytes = String.UTF8.encode(text, true);
     processWatch(<u32>process, watch, deathBit(it));
     it.pid = pid;
+    it.process = <u32>process;
     if (<u32>bytes.byteLength > TEXT_MAX) problem = "too many needs";
     else linuxWrite(writeEnd, changetype<usize>(bytes), bytes.byteLength);
   }
-  capDrop(<u32>process);
+  if (problem != "") capDrop(<u32>process);
   return problem;
 }
 
