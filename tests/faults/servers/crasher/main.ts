@@ -4,7 +4,6 @@ import { argumentAt, log, runtimeStart, serverBuffer } from "../../../../servers
 export { serverBuffer };
 
 const FAR: usize = 0x7ffffff8;
-const FARTHEST: usize = 0xffffffff;
 const HOARD: ArrayBuffer[] = [];
 let depth: u32 = 0;
 
@@ -14,7 +13,7 @@ export function serverMain(count: u32): u32 {
   log("dies now");
   if (way == "crash-null") readAt(count - count);
   if (way == "crash-far") writeAt(FAR);
-  if (way == "crash-farthest") readFarthest(FARTHEST);
+  if (way == "crash-farthest") readFarthest(0 - count);
   if (way == "crash-assert") assert(count == 0);
   if (way == "crash-divide") log((count / depth).toString());
   if (way == "crash-memory") hoard();
@@ -25,8 +24,8 @@ export function serverMain(count: u32): u32 {
 function readAt(at: usize): void { log(load<u32>(at).toString()); }
 function writeAt(at: usize): void { store<u32>(at, 1); }
 
-/** Index and offset together are 8 GiB less a few bytes. */
-function readFarthest(at: usize): void { log(load<u64>(at, 0xffffffff).toString()); }
+/** The last bytes reach past 4 GiB. */
+function readFarthest(at: usize): void { log(load<u64>(at).toString()); }
 
 function hoard(): void {
   while (true) HOARD.push(new ArrayBuffer(65536));

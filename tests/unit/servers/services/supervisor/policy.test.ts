@@ -127,3 +127,21 @@ test.each([
 ])("the request %p", (line, expected) => {
   expect(textOf("request", supervisor.string(line))).toBe(expected);
 });
+
+test.each([
+  [0x10n, 0x20n, "0 a\n10 b\n20 c\n", "b < b"], // a return address belongs to the function that called
+  [0x0fn, 0xffffn, "0 a\n10 b\n20 c\n", "a < c"],
+  [0x5n, 0x6n, "10 b\n", "+0x5 < +0x6"],
+  [0x10n, 0x10n, "", "+0x10 < +0x10"],
+  [0x10n, 0x10n, "0 a\nrubbish\n10 b", "a < a"],
+])("the functions at %p and above %p", (first, second, symbols, expected) => {
+  expect(textOf("names", first, second, supervisor.string(symbols))).toBe(expected);
+});
+
+test("why a server crashed, for people", () => {
+  expect(textOf("crash", 6, 6, 0n)).toBe("out of memory");
+  expect(textOf("crash", 0, 14, 0x7f00n)).toBe("access outside its memory, at 0x7f00");
+  expect(textOf("crash", 0, 6, 0n)).toBe("invalid instruction");
+  expect(textOf("crash", 0, 13, 0n)).toBe("exception 13");
+  expect(textOf("crash", 99, 6, 0n)).toBe("invalid instruction");
+});

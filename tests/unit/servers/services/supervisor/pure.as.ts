@@ -1,4 +1,5 @@
 /** What the supervisor's tests call of its pure parts: objects stay here, texts and numbers go out. */
+import { namesOf, reasonText } from "../../../../../servers/services/supervisor/crash";
 import { requestParse } from "../../../../../servers/services/supervisor/control";
 import { silenceAfter } from "../../../../../servers/services/supervisor/heartbeat";
 import { Manifest, manifestsParse } from "../../../../../servers/services/supervisor/manifest";
@@ -31,3 +32,7 @@ export function request(line: string): string {
   const it = requestParse(line);
   return it.id + "|" + (<i32>it.verb).toString() + "|" + it.name;
 }
+
+/** Names of the functions at two offsets. */
+export function names(first: u64, second: u64, symbols: string): string { return namesOf([first, second], symbols).join(" < "); }
+export function crash(reason: u32, vector: u32, va: u64): string { return reasonText(reason, vector, va); }

@@ -29,6 +29,7 @@ const TIMER = 1n << 60n;
 const HEARTBEAT = 1n << 62n;
 const NODEV = -19n;
 const BUSY = -16n;
+const NODATA = -61n;
 const FIFO = "/run/services.ctl";
 
 export class World {
@@ -117,6 +118,7 @@ export class World {
         (this.server.object(process!) as Child).deathBits = value!;
         return 0n;
       },
+      process_crash: () => NODATA,
       cap_install: (process, source) => {
         const child = this.server.object(process!) as Child;
         const object = this.server.object(source!);
