@@ -203,9 +203,37 @@ static void bits_alone(void) {
     native2(NOTIFICATION_WAIT, to_server, 0);
   }
 }
-static void measure_native(const char *name, void (*serve)(void), int cpu, void (*body)(void)) {
+/* 64 KiB that arrive by copy, or as memory that is mapped; the server looks at each page. */
+static volatile char seen;
+static char *area;
+static uint64_t memory;
+static void take_copies(void) {
+  long_message m = {.receive = (uint64_t)area, .receive_max = CHUNK};
+  for (;;) {
+    ipc_reply_wait_extra(endpoint, &m);
+    for (int i = 0; i < CHUNK; i += PAGE) seen = area[i];
+  }
+}
+static void take_grants(void) {
+  long_message m = {0};
+  for (;;) {
+    ipc_reply_wait_extra(endpoint, &m);
+    native(MEMORY_MAP, m.cap[0], (uint64_t)area, 0, CHUNK, PROT_READ, 0);
+    for (int i = 0; i < CHUNK; i += PAGE) seen = area[i];
+    native1(CAP_DROP, m.cap[0]);
+  }
+}
+static void send_copy(void) {
+  long_message m = {.send = (uint64_t)buffer, .send_bytes = CHUNK};
+  if (ipc_call_extra(endpoint, &m) < 0) exit(1);
+}
+static void send_grant(void) {
+  long_message m = {.send_caps = 1, .cap = {memory}};
+  if (ipc_call_extra(endpoint, &m) < 0) exit(1);
+}
+static void measure_native(const char *name, void (*serve)(void), int cpu, int operations, void (*body)(void)) {
   pid_t pid = native_child(serve, cpu);
-  measure(name, SAMPLES, 20, body);
+  measure(name, SAMPLES, operations, body);
   kill(pid, SIGKILL);
   waitpid(pid, NULL, 0);
 }
@@ -218,9 +246,15 @@ static int native_begin(void) {
 }
 static void measure_all_native(void) {
   if (!native_begin()) return;
-  measure_native("ipc_call", echo_calls, -1, calls);
-  measure_native("notification", echo_bits, -1, bits);
+  measure_native("ipc_call", echo_calls, -1, 20, calls);
+  measure_native("notification", echo_bits, -1, 20, bits);
   measure("notification_alone", SAMPLES, 20, bits_alone);
+  area = mmap(NULL, CHUNK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memset(area, 1, CHUNK);
+  measure_native("ipc_copy_64k", take_copies, -1, 1, send_copy);
+  long root = native0(ROOT_CLAIM);
+  memory = native3(MEMORY_CREATE, native2(QUOTA_CREATE, root, CHUNK), CHUNK, 0);
+  if (root > 0) measure_native("ipc_grant_64k", take_grants, -1, 1, send_grant);
 }
 /* Both ends on CPUs of their own. */
 static void measure_across(void) {
@@ -228,8 +262,8 @@ static void measure_across(void) {
   far_cpu = 0;
   measure_ping_pong("pipe_across", 0);
   if (!native_begin()) return;
-  measure_native("ipc_across", echo_calls, 0, calls);
-  measure_native("notification_across", echo_bits, 0, bits);
+  measure_native("ipc_across", echo_calls, 0, 20, calls);
+  measure_native("notification_across", echo_bits, 0, 20, bits);
 }
 
 static uint64_t now_us(void) {

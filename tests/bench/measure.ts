@@ -21,6 +21,8 @@ const INITRD = "build/bench/initramfs.cpio";
 const PROGRAM = "build/bench/costs";
 const PROGRAM_MS = 400_000;
 const BOOT_MS = 120_000;
+/** The program makes memory objects, for which it claims the one ROOT capability; nothing needs a server here. */
+const FREE_ROOT = "sed -i /supervisor/d /etc/inittab; kill -HUP 1; sleep 1; killall -9 supervisor 2>/dev/null; sleep 1";
 /** Boots whose median time to the prompt is told. */
 const BOOTS = 3;
 
@@ -33,22 +35,29 @@ export function prepare(): void {
 
 export async function measureKernel(kernel: string, append: string): Promise<Measurements> {
   const machine: VmOptions = { kernel, append, initrd: INITRD, memMiB: 512, deadlineMs: PROGRAM_MS + BOOT_MS };
-  const counts = await withVm({ ...machine, icount: true }, costsAtPrompt);
+  const alone = await withVm({ ...machine, icount: true }, (vm) => costsAtPrompt(vm, "costs"));
+  const across = await withVm({ ...machine, icount: true, cpus: 2 }, (vm) => costsAtPrompt(vm, "costs across"));
+  const acrossTicks = await withVm({ ...machine, cpus: 2 }, (vm) => costsAtPrompt(vm, "costs across"));
+  const counts = new Map([...across, ...alone]);
   const boots: number[] = [];
   for (let i = 0; i < BOOTS; i++) boots.push(await withVm(machine, bootTime));
   return await withVm(machine, async (vm) => {
     await vm.expectPrompt(BOOT_MS);
     const used = await vm.run("awk '/^MemTotal/ {t=$2} /^MemFree/ {f=$2} END {print t-f}' /proc/meminfo");
-    const ticks = parseCosts((await vm.run("costs", PROGRAM_MS)).output);
-    const khz = ticks.get("tsc_khz") ?? NaN;
-    const wallNs = new Map([...ticks].map(([name, count]) => [name, (count / khz) * 1e6]));
+    const ticks = parseCosts((await vm.run(`${FREE_ROOT}; costs`, PROGRAM_MS)).output);
+    const wallNs = new Map([...nanoseconds(acrossTicks), ...nanoseconds(ticks)]);
     return { counts, wallNs, bootMs: boots.sort((a, b) => a - b)[BOOTS >> 1]!, usedKiB: Number(used.output) };
   });
 }
 
-async function costsAtPrompt(vm: Vm): Promise<Map<string, number>> {
+async function costsAtPrompt(vm: Vm, command: string): Promise<Map<string, number>> {
   await vm.expectPrompt(BOOT_MS);
-  return parseCosts((await vm.run("costs", PROGRAM_MS)).output);
+  return parseCosts((await vm.run(`${FREE_ROOT}; ${command}`, PROGRAM_MS)).output);
+}
+
+function nanoseconds(ticks: ReadonlyMap<string, number>): Map<string, number> {
+  const khz = ticks.get("tsc_khz") ?? NaN;
+  return new Map([...ticks].map(([name, count]) => [name, (count / khz) * 1e6]));
 }
 
 async function bootTime(vm: Vm): Promise<number> {

@@ -10,10 +10,9 @@ import { monoNowNs } from "../../../arch/current";
 import { rbNodeAt } from "../../lib/rb-tree";
 import { SpinLock, spinUnlock } from "../../lib/spinlock";
 import { currentTask, thisCpu } from "./cpu";
-import { fairReplace } from "./fair";
+import { fairAccount, fairReplace } from "./fair";
 import { RunQueue, fairTreeOf, runQueueAt, runQueueLock, runQueueUnlock } from "./run-queue";
-import { burstNote, schedule, switchDone, taskWake } from "./sched";
-import { classAccount } from "./sched-class";
+import { schedule, switchDone, taskWake } from "./sched";
 import { taskSwitch } from "./switch";
 import { SchedClass, Task, TaskState, TaskWork, WakeReason } from "./task";
 
@@ -55,11 +54,15 @@ function isAsleep(task: Task): bool {
 }
 
 function handoffLocked(rq: RunQueue, prev: Task, next: Task): void {
-  rq.nowNs = monoNowNs();
-  classAccount(rq, prev, rq.nowNs);
+  const now = monoNowNs();
+  const ranNs = now - prev.execStart;
+  rq.nowNs = now;
+  if (<i64>ranNs > 0) { // another CPU's TSC may be a little ahead
+    prev.sumExecNs += ranNs;
+    fairAccount(rq, prev, ranNs);
+  }
   prev.isQueued = 0;
   prev.voluntarySwitches++;
-  burstNote(prev);
   next.isQueued = 1;
   next.wakeReason = WakeReason.HANDOFF;
   next.state = TaskState.RUNNABLE;

@@ -17,7 +17,7 @@ import { EnqueueFlag, fairIsFresh, fairRebase } from "./fair";
 import { cpuIdleClear, cpuIdleSet, placementChoose, placementWake, reschedule } from "./placement";
 import { RunQueue, runQueueAt, runQueueLock, runQueueLockOf, runQueueUnlock } from "./run-queue";
 import { classAccount, classDequeue, classEnqueue, classPick, classPut, classShouldPreempt, classYield } from "./sched-class";
-import { finishSwitch, taskSwitch } from "./switch";
+import { finishSwitch, finishSwitchAsleep, taskSwitch } from "./switch";
 import { SchedClass, Task, TaskFlag, TaskState, TaskWork, WakeReason, taskOf, taskWorkClear } from "./task";
 import { taskAllocKernel, taskNameSet } from "./task-table";
 import { timerTickNs, timerTickSet } from "../time/timer";
@@ -93,7 +93,7 @@ function scheduleChoose(rq: RunQueue, prev: Task): Task {
  * Learns from a sleep that begins how long the task runs between two sleeps. One long burst counts little: a fault, an
  * interrupt or a hypervisor that took the processor away must not outweigh many short ones.
  */
-export function burstNote(task: Task): void {
+function burstNote(task: Task): void {
   const limit = min<u64>(<u64>task.burstNs * 4 + BURST_STEP_NS, BURST_MAX_NS);
   const burstNs = <u32>min<u64>(task.sumExecNs - task.sliceStartNs, limit);
   task.burstNs = (task.burstNs >> 2) * 3 + (burstNs >> 2) + 1;
@@ -107,6 +107,7 @@ function idleLeave(rq: RunQueue): void {
 
 /** On the new stack: lets go of the old task, and finds it a CPU when it may not stay on this one. */
 export function switchDone(): void {
+  if (finishSwitchAsleep()) return;
   const homeless = finishSwitch();
   if (homeless != 0) taskPlace(taskOf(homeless));
 }

@@ -40,11 +40,16 @@ export function switchInit(): void {
 function userStateSave(cpu: Cpu, prev: Task): void {
   fpuSave(prev.fpuArea);
   if (basesAreFree) {
-    prev.fsBase = rdmsr(IA32_FS_BASE);
-    prev.gsBase = rdmsr(IA32_KERNEL_GS_BASE);
+    const fsBase = rdmsr(IA32_FS_BASE);
+    const gsBase = rdmsr(IA32_KERNEL_GS_BASE);
+    prev.fsBase = fsBase;
+    prev.gsBase = gsBase;
+    cpu.fsLoaded = fsBase;
+    cpu.gsLoaded = gsBase;
+  } else {
+    cpu.fsLoaded = prev.fsBase;
+    cpu.gsLoaded = prev.gsBase;
   }
-  cpu.fsLoaded = prev.fsBase;
-  cpu.gsLoaded = prev.gsBase;
   cpu.fpuOwner = <u32>changetype<usize>(prev);
   prev.fpuCpu = cpu.id + 1; // W2
 }
@@ -81,6 +86,16 @@ export function taskSwitch(cpu: Cpu, rq: RunQueue, prev: Task, next: Task): void
   if (next.mm != 0 && next.mm != cpu.currentMm) mmSwitch(changetype<AddressSpace>(next.mm)); // SAFETY: Task.mm
   if (next.fpuArea != 0) userStateLoad(cpu, next);
   contextSwitch(changetype<usize>(prev) + offsetof<Task>("savedSp"), next.savedSp);
+}
+
+/** finishSwitch where the old task sleeps, the usual case; false: it does not, and nothing was done. */
+export function finishSwitchAsleep(): bool {
+  const rq = runQueueAt(thisCpu().id); // W3
+  const prev = taskOf(rq.switchedFrom);
+  if (prev.state != TaskState.SLEEPING) return false;
+  prev.onCpu = 0;
+  runQueueUnlock(rq);
+  return true;
 }
 
 /**

@@ -12,6 +12,7 @@ import { slabAt, slabCount } from "../../../core/mm/slab-cache";
 import { MAX_CPUS, cpuAt, currentTask } from "../../../core/sched/cpu";
 import { cpuIdleNs } from "../../../core/sched/idle";
 import { loadAverage, loadRunnable } from "../../../core/sched/load-average";
+import { runQueueAt } from "../../../core/sched/run-queue";
 import { taskCount, taskCreatedCount } from "../../../core/sched/task-table";
 import { clockRealOffsetNs } from "../../../core/time/clock";
 import { byteAt } from "../../../lib/bytes";
@@ -22,6 +23,7 @@ import { currentCred, currentProcess } from "../../process/process";
 import { utsField } from "../../process/uname";
 import { deviceAt, deviceCount, deviceMajor } from "../dev/device";
 import { superOf } from "../types";
+import { IPC_COUNTERS } from "../../../core/ipc/parcel";
 import { capCountAll } from "../../../core/cap/space";
 import { BLOCK_MAJOR, blockDeviceAt, blockDeviceSectors, PARTITIONS } from "../../block/block-device";
 import { buffersCount } from "../../block/buffer-table";
@@ -53,6 +55,7 @@ export function systemNodesAdd(): void {
   procFileAdd(root, "diskstats", 0o444, diskstatsShow);
   procFileAdd(root, "partitions", 0o444, partitionsShow);
   procFileAdd(root, "capabilities", 0o444, capabilitiesShow);
+  procFileAdd(root, "ipc", 0o444, ipcShow);
   procFileAdd(root, "interrupts", 0o444, interruptsShow);
   procFileAdd(root, "loadavg", 0o444, loadavgShow);
   procFileAdd(root, "meminfo", 0o444, meminfoShow);
@@ -154,6 +157,23 @@ function capabilitiesShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
   seqDec(seq, capCountAll());
   seqByte(seq, 0x0a);
   return 0;
+}
+
+/** What calls between servers moved since boot: what was granted was not copied. */
+function ipcShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
+  let handoffs: u64 = 0;
+  for (let cpu: u32 = 0; cpu < MAX_CPUS; cpu++) handoffs += runQueueAt(cpu).handoffs;
+  ipcLine(seq, "handoffs ", handoffs);
+  ipcLine(seq, "bytes_copied ", IPC_COUNTERS.bytesCopied);
+  ipcLine(seq, "capabilities_sent ", IPC_COUNTERS.capsSent);
+  ipcLine(seq, "pages_granted ", IPC_COUNTERS.pagesGranted);
+  return 0;
+}
+
+function ipcLine(seq: SeqBuf, name: string, value: u64): void {
+  seqStr(seq, name);
+  seqDec(seq, value);
+  seqByte(seq, 0x0a);
 }
 
 function filesystemsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
