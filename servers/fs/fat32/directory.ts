@@ -9,23 +9,18 @@ import { Attribute, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layo
 import { Name, nameEncode, shortChecksum, shortDecode } from "./name";
 import { chainNext, clusterFind, clusterTake, isError, chainSeek, Place } from "./table";
 import { freshSectors, sector } from "./transaction";
-import { clusterAt, deviceRead, isCluster, Volume } from "./volume";
+import { clusterAt, deviceRead, directoryBytes, isCluster, Volume } from "./volume";
 
 const SLOT: u32 = Slot.BYTES;
 /** Slots of the longest entry: 20 with parts of a name, and the short one. */
 const RUN_MAX: u32 = 21;
-/** 2 MiB, as Windows allows. */
-const DIRECTORY_BYTES: u32 = 65536 * SLOT;
 const CLUSTER: usize = room(65536);
-const ALIASES_MOST: u32 = 65536;
-const TAKEN = new StaticArray<u8>(8192);
-const SHORT: usize = room(16);
-const BASIS: usize = room(16);
 
 /** Where a walk through a directory stands, and the entry it found last. */
 export class DirWalk {
   cluster: u32 = 0;       // whose bytes stand in CLUSTER
   clusterIndex: u32 = 0;
+  limit: u32 = 0;         // the directory ends there at the latest
   position: u32 = 0;      // byte of the directory behind the last slot looked at
   isAtEnd: bool = false;
   freeAt: u32 = 0;        // byte where the free slots before `position` begin
@@ -46,13 +41,8 @@ let longSum: u32 = 0;
 
 /** Begins at byte `position` of the directory whose first cluster is `start`. 0 or EIO; isAtEnd when there is nothing. */
 export function walkBegin(v: Volume, walk: DirWalk, start: u32, position: u32): i32 {
-  walk.position = position;
-  walk.isAtEnd = false;
-  walk.freeRun = 0;
-  walk.freeTotal = 0;
-  walk.run = 0;
-  longLeft = 0;
-  if (position >= DIRECTORY_BYTES) {
+  walkReset(walk, position, directoryBytes(v, start));
+  if (position >= walk.limit) {
     walk.isAtEnd = true;
     return 0;
   }
@@ -68,14 +58,19 @@ export function walkBegin(v: Volume, walk: DirWalk, start: u32, position: u32): 
 }
 const PLACE = new Place();
 
-/** Begins at an entry of which an index tells the cluster. */
-export function walkBeginAt(v: Volume, walk: DirWalk, cluster: u32, position: u32): i32 {
+function walkReset(walk: DirWalk, position: u32, limit: u32): void {
   walk.position = position;
+  walk.limit = limit;
   walk.isAtEnd = false;
   walk.freeRun = 0;
   walk.freeTotal = 0;
   walk.run = 0;
   longLeft = 0;
+}
+
+/** Begins at an entry of which an index tells the cluster. */
+export function walkBeginAt(v: Volume, walk: DirWalk, cluster: u32, position: u32): i32 {
+  walkReset(walk, position, u32.MAX_VALUE);
   walk.cluster = cluster;
   walk.clusterIndex = position / v.clusterBytes;
   return deviceRead(v.mount, clusterAt(v, cluster), CLUSTER, v.clusterBytes);
@@ -83,8 +78,8 @@ export function walkBeginAt(v: Volume, walk: DirWalk, cluster: u32, position: u3
 
 /** Goes to the next cluster when the last one is used up. 0, or EIO; isAtEnd at the end of the chain. */
 function clusterNeed(v: Volume, walk: DirWalk): i32 {
-  if (walk.position / v.clusterBytes == walk.clusterIndex) return 0;
-  const next = walk.position < DIRECTORY_BYTES ? chainNext(v, walk.cluster) : 0;
+  if (walk.position < walk.limit && walk.position / v.clusterBytes == walk.clusterIndex) return 0;
+  const next = walk.position < walk.limit ? chainNext(v, walk.cluster) : 0;
   if (isError(next)) return Err.IO;
   if (next == 0) {
     walk.isAtEnd = true;
@@ -197,11 +192,13 @@ export function isEmpty(v: Volume, walk: DirWalk, start: u32): i32 {
   return more < 0 ? more : more == 0 ? 1 : 0;
 }
 
-/** First cluster that a short entry names; 0 for none. */
-export function slotCluster(slot: usize): u32 { return get16(slot + Slot.CLUSTER_HIGH) << 16 | get16(slot + Slot.CLUSTER_LOW); }
+/** First cluster that a short entry names; 0 for none. Before FAT32 the upper half meant something else. */
+export function slotCluster(v: Volume, slot: usize): u32 {
+  return (v.bits == 32 ? get16(slot + Slot.CLUSTER_HIGH) << 16 : 0) | get16(slot + Slot.CLUSTER_LOW);
+}
 
-export function slotClusterSet(slot: usize, cluster: u32): void {
-  put16(slot + Slot.CLUSTER_HIGH, cluster >> 16);
+export function slotClusterSet(v: Volume, slot: usize, cluster: u32): void {
+  if (v.bits == 32) put16(slot + Slot.CLUSTER_HIGH, cluster >> 16);
   put16(slot + Slot.CLUSTER_LOW, cluster & 0xffff);
 }
 
@@ -246,4 +243,4 @@ export function entryName(walk: DirWalk, at: usize): u32 { return nameEncode(wal
 export function slotRead(v: Volume, place: u64, to: usize): i32 { return deviceRead(v.mount, place, to, SLOT); }
 
 /** False for a first cluster that cannot be one. */
-export function startIsSound(v: Volume, cluster: u32): bool { return cluster == 0 || isCluster(v, cluster); }
+export function startIsSound(v: Volume, cluster: u32): bool { return cluster == 0 || cluster == v.rootCluster || isCluster(v, cluster); }

@@ -9,11 +9,9 @@ import { DirIndex, entryEnter, indexOf, indexRemove, nextByName, nextByShort, sh
 import { Attribute, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
 import { aliasBasis, aliasHashed, aliasMake, Name, nameHash, nameSame, SHORT_BYTES, shortChecksum, shortEncode } from "./name";
 import { chainNext, chainSeek, isError, Place } from "./table";
-import { clusterAt, Volume } from "./volume";
+import { clusterAt, directoryBytes, Volume } from "./volume";
 
 const SLOT: u32 = Slot.BYTES;
-/** 2 MiB, as Windows allows. */
-const DIRECTORY_BYTES: u32 = 65536 * SLOT;
 /** Aliases "~1" to "~4" of a name are tried, then ones made of its hash. */
 const ALIASES_PLAIN: u32 = 4;
 const ALIASES_HASHED: u32 = 1000;
@@ -117,7 +115,7 @@ function placesFind(v: Volume, walk: DirWalk, start: u32, wanted: u32, index: Di
     }
   }
   const end = from + wanted * SLOT;
-  if (end > DIRECTORY_BYTES) return Err.NOSPC;
+  if (end > directoryBytes(v, start)) return Err.NOSPC;
   const failed = placesTake(v, walk, start, from, wanted, index.endAt);
   if (failed == 0 && end > index.endAt) index.endAt = end;
   return failed;
@@ -149,7 +147,7 @@ function placesTake(v: Volume, walk: DirWalk, start: u32, from: u32, wanted: u32
   walk.entryPosition = from;
   walk.run = wanted;
   // The mark of the end moves behind what was its place, should the cluster go on.
-  if (end <= endAt || end % v.clusterBytes == 0 || hasGrown) return 0;
+  if (end <= endAt || end % v.clusterBytes == 0 || hasGrown || end == directoryBytes(v, start)) return 0;
   const slot = slotAt(v, clusterAt(v, cluster) + end % v.clusterBytes);
   if (slot == 0) return Err.IO;
   put8(slot, 0);
@@ -183,7 +181,7 @@ export function dotsWrite(v: Volume, cluster: u32, parent: u32, template: usize)
     bytesCopy(slot, template, SLOT);
     for (let k: u32 = 0; k < SHORT_BYTES; k++) put8(slot + k, k <= i ? 0x2e : 0x20);
     put8(slot + Slot.CASE, 0);
-    slotClusterSet(slot, i == 0 ? cluster : parent);
+    slotClusterSet(v, slot, i == 0 ? cluster : parent);
     put32(slot + Slot.SIZE, 0);
   }
 }

@@ -105,7 +105,7 @@ function entryUpdate(v: Volume, place: u64, first: u32, size: u64, timeNs: u64):
   const slot = slotAt(v, place);
   if (slot == 0) return false;
   const date = dateOf(timeNs);
-  slotClusterSet(slot, first);
+  slotClusterSet(v, slot, first);
   put32(slot + Slot.SIZE, <u32>size);
   put16(slot + Slot.WRITE_DATE, date >> 16);
   put16(slot + Slot.WRITE_TIME, date & 0xffff);
@@ -175,6 +175,6 @@ export function clustersOf(v: Volume, size: u64): u32 { return <u32>((size + v.c
 
 /** A short entry's file has a sound beginning. */
 export function slotIsSound(v: Volume, slot: usize): bool {
-  const cluster = slotCluster(slot);
+  const cluster = slotCluster(v, slot);
   return cluster == 0 ? get32(slot + Slot.SIZE) == 0 || (get8(slot + Slot.ATTRIBUTES) & Attribute.DIRECTORY) != 0 : isCluster(v, cluster);
 }

@@ -1,9 +1,9 @@
-/** FAT32 on the device. Spec: Microsoft's "FAT: General Overview of On-Disk Format", version 1.03. */
+/** FAT12, FAT16 and FAT32 on the device. Spec: Microsoft's "FAT: General Overview of On-Disk Format", version 1.03. */
 
 /** Boot sector. */
 export const enum Boot {
   SECTOR_BYTES = 11, CLUSTER_SECTORS = 13, RESERVED_SECTORS = 14, FATS = 16, ROOT_ENTRIES = 17, SECTORS_16 = 19, FAT_SECTORS_16 = 22, SECTORS_32 = 32,
-  FAT_SECTORS_32 = 36, EXT_FLAGS = 40, VERSION = 42, ROOT_CLUSTER = 44, FS_INFO = 48, STATE = 65, SIGNATURE = 510,
+  FAT_SECTORS_32 = 36, STATE_16 = 37, EXT_FLAGS = 40, VERSION = 42, ROOT_CLUSTER = 44, FS_INFO = 48, STATE_32 = 65, SIGNATURE = 510,
 }
 /** FSInfo sector. */
 export const enum Info { LEAD = 0, STRUCT = 484, FREE = 488, NEXT = 492 }
@@ -25,10 +25,17 @@ export const FREED: u32 = 0xe5;
 /** Stands for a name that begins with FREED. */
 export const KANJI: u32 = 0x05;
 
+/** Entries of the FAT as FAT32 has them; table.ts translates those of 12 and 16 bits. */
 export const ENTRY_MASK: u32 = 0x0fffffff;
 export const CHAIN_END: u32 = 0x0ffffff8;
 export const BAD: u32 = 0x0ffffff7;
-/** FAT[1]: the volume was unmounted. */
+/** FAT[1]: the volume was unmounted. FAT12 has only the mark in the boot sector. */
 export const CLEAN_BIT: u32 = 0x08000000;
+export const CLEAN_BIT_16: u32 = 0x8000;
+/** Number of the first cluster-sized piece of a root directory outside the clusters (FAT12, FAT16): beyond every cluster of theirs. */
+export const FIXED_ROOT: u32 = 0x00100000;
+/** The most clusters of FAT12 and of FAT16. */
+export const CLUSTERS_12: u32 = 4084;
+export const CLUSTERS_16: u32 = 65524;
 
 export const enum Err { NOENT = -2, IO = -5, EXIST = -17, NOTDIR = -20, INVAL = -22, NOSPC = -28, ROFS = -30, NAMETOOLONG = -36, NOTEMPTY = -39, NOSYS = -38, NODEV = -19 }

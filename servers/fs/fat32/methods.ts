@@ -101,7 +101,7 @@ function putAttributes(v: Volume, at: usize, slot: usize, place: u64): void {
   put32(at + FsAttributes.GID, v.gid);
   put64(at + FsAttributes.INO, place >> 5);
   put64(at + FsAttributes.SIZE, isDirectory ? v.clusterBytes : get32(slot + Slot.SIZE));
-  put64(at + FsAttributes.BLOCKS, slotCluster(slot) == 0 ? 0 : blocks);
+  put64(at + FsAttributes.BLOCKS, slotCluster(v, slot) == 0 ? 0 : blocks);
   const written = nsOf(get16(slot + Slot.WRITE_DATE), get16(slot + Slot.WRITE_TIME), 0);
   put64(at + FsAttributes.ATIME_NS, get16(slot + Slot.ACCESS_DATE) != 0 ? nsOf(get16(slot + Slot.ACCESS_DATE), 0, 0) : written);
   put64(at + FsAttributes.MTIME_NS, written);
@@ -184,7 +184,7 @@ function lookup(v: Volume): i32 {
 
 function entryReply(v: Volume, nodeField: u32, attributesField: u32, slot: usize, place: u64): i32 {
   if (!slotIsSound(v, slot)) return Err.IO;
-  putNode(nodeField, slotCluster(slot), place);
+  putNode(nodeField, slotCluster(v, slot), place);
   putAttributes(v, window + attributesField, slot, place);
   return 0;
 }
@@ -199,7 +199,7 @@ function readdir(v: Volume): i32 {
     if (more == 0) break;
     const at = window + FsReaddir.R_ENTRIES_AT + count * <u32>FsEntry.BYTES;
     const place = WALK.places[WALK.run - 1];
-    put64(at + FsEntry.NODE + FsNode.N0, slotCluster(WALK.slot));
+    put64(at + FsEntry.NODE + FsNode.N0, slotCluster(v, WALK.slot));
     put64(at + FsEntry.NODE + FsNode.N1, place);
     putAttributes(v, at + FsEntry.ATTRIBUTES, WALK.slot, place);
     put64(at + FsEntry.POSITION, WALK.position);
@@ -210,7 +210,7 @@ function readdir(v: Volume): i32 {
   return 0;
 }
 
-function templateMake(isDirectory: bool, mode: u32, timeNs: u64, cluster: u32): void {
+function templateMake(v: Volume, isDirectory: bool, mode: u32, timeNs: u64, cluster: u32): void {
   const date = dateOf(timeNs);
   bytesFill(TEMPLATE, 0, 32);
   put8(TEMPLATE + Slot.ATTRIBUTES, isDirectory ? Attribute.DIRECTORY : Attribute.ARCHIVE | (mode & OWNER_WRITE ? 0 : Attribute.READ_ONLY));
@@ -220,7 +220,7 @@ function templateMake(isDirectory: bool, mode: u32, timeNs: u64, cluster: u32): 
   put16(TEMPLATE + Slot.ACCESS_DATE, date >> 16);
   put16(TEMPLATE + Slot.WRITE_TIME, date & 0xffff);
   put16(TEMPLATE + Slot.WRITE_DATE, date >> 16);
-  slotClusterSet(TEMPLATE, cluster);
+  slotClusterSet(v, TEMPLATE, cluster);
 }
 
 /** create and mkdir, which are laid out alike. */
@@ -252,7 +252,7 @@ function entryAdd(v: Volume, start: u32, isDirectory: bool): i32 {
     cluster = clusterAdd(v, 0);
     if (cluster == 0 || isError(cluster)) return cluster == 0 ? Err.NOSPC : Err.IO;
   }
-  templateMake(isDirectory, get32(window + FsCreate.MODE), get64(window + FsCreate.TIME_NS), cluster);
+  templateMake(v, isDirectory, get32(window + FsCreate.MODE), get64(window + FsCreate.TIME_NS), cluster);
   if (isDirectory) dotsWrite(v, cluster, start == v.rootCluster ? 0 : start, TEMPLATE);
   const failed = entryMake(v, WALK, start, NAME, TEMPLATE);
   return failed < 0 ? failed : commit(v);
@@ -302,7 +302,7 @@ function rename(v: Volume, isRepeated: bool): i32 {
   }
   const there = nameFind(v, WALK, newStart, NEW_NAME);
   if (there != 1) return there < 0 ? there : Err.NOENT;
-  putNode(FsRename.R_NODE, slotCluster(WALK.slot), WALK.places[WALK.run - 1]);
+  putNode(FsRename.R_NODE, slotCluster(v, WALK.slot), WALK.places[WALK.run - 1]);
   putNode(FsRename.R_VICTIM, nodeStart(FsRename.VICTIM), 0);
   put64(window + FsRename.R_BLOCKS_FREE, v.free);
   return 0;
@@ -321,7 +321,7 @@ function renameMove(v: Volume, oldStart: u32, newStart: u32, isOneName: bool): i
     if (victim < 0) return victim;
     if (victim == 1) {
       if (get32(window + FsRename.HAS_VICTIM) == 0) return Err.EXIST;
-      const victimStart = slotCluster(OTHER.slot);
+      const victimStart = slotCluster(v, OTHER.slot);
       const isVictimDirectory = slotIsDirectory(OTHER.slot);
       entryDelete(v, OTHER, newStart);
       if (isVictimDirectory) {
@@ -334,9 +334,9 @@ function renameMove(v: Volume, oldStart: u32, newStart: u32, isOneName: bool): i
   const failed = entryMake(v, OTHER, newStart, NEW_NAME, TEMPLATE);
   if (failed < 0) return failed;
   if (isDirectory && oldStart != newStart) {
-    const up = slotAt(v, clusterAt(v, slotCluster(TEMPLATE)) + 32);
+    const up = slotAt(v, clusterAt(v, slotCluster(v, TEMPLATE)) + 32);
     if (up == 0) return Err.IO;
-    slotClusterSet(up, newStart == v.rootCluster ? 0 : newStart);
+    slotClusterSet(v, up, newStart == v.rootCluster ? 0 : newStart);
   }
   cursorsDrop(v);
   return commit(v);
@@ -422,7 +422,7 @@ function allocateMethod(v: Volume): i32 {
 function startNow(v: Volume, place: u64): i64 {
   const failed = slotRead(v, place, SLOT_BUFFER);
   if (failed < 0) return failed;
-  const start = slotCluster(SLOT_BUFFER);
+  const start = slotCluster(v, SLOT_BUFFER);
   return startIsSound(v, start) ? start : Err.IO;
 }
 

@@ -3,21 +3,70 @@
  *
  * Every walk is bounded by the number of clusters, and every link is checked, so that a broken table ends in EIO.
  */
-import { get32, put32 } from "../../runtime/memory";
-import { CHAIN_END, ENTRY_MASK, Err } from "./layout";
+import { get32, get8, put32, put8 } from "../../runtime/memory";
+import { BAD, CHAIN_END, ENTRY_MASK, Err, FIXED_ROOT } from "./layout";
 import { fatSector, pending } from "./transaction";
-import { Cursor, CURSORS, isCluster, Volume, windowLoad } from "./volume";
+import { Cursor, CURSORS, isCluster, isDirectoryPiece, smallCountSet, Volume, windowLoad } from "./volume";
 
 /** The entry of a cluster, as it is to become; a negative errno as u32 above ENTRY_MASK when it cannot be read. */
 export function entryGet(v: Volume, cluster: u32): u32 {
+  if (v.bits != 32) return smallGet(v, cluster);
   const at = <u64>cluster << 2;
   const changed = pending(v.fatStart + (at & ~511));
   if (changed != 0) return get32(changed + <usize>(at & 511)) & ENTRY_MASK;
   return windowLoad(v, at) < 0 ? <u32>Err.IO : get32(v.window + <usize>(at & 4095)) & ENTRY_MASK;
 }
 
+/** Byte `at` of the FAT, or EIO. */
+function fatByte(v: Volume, at: u32): i32 {
+  const changed = pending(v.fatStart + (at & ~511));
+  if (changed != 0) return <i32>get8(changed + (at & 511));
+  return windowLoad(v, at) < 0 ? <i32>Err.IO : <i32>get8(v.window + (at & 4095));
+}
+
+/** Entries of 12 bits lie across bytes, and across sectors. */
+function smallAt(v: Volume, cluster: u32): u32 { return v.bits == 16 ? cluster << 1 : cluster + (cluster >> 1); }
+
+function smallGet(v: Volume, cluster: u32): u32 {
+  const at = smallAt(v, cluster);
+  const low = fatByte(v, at);
+  const high = fatByte(v, at + 1);
+  if (low < 0 || high < 0) return <u32>Err.IO;
+  const pair = <u32>low | <u32>high << 8;
+  const mask: u32 = v.bits == 16 ? 0xffff : 0xfff;
+  const value = v.bits == 12 && cluster & 1 ? pair >> 4 : pair & mask;
+  return value >= (BAD & mask) ? value | ENTRY_MASK & ~mask : value;
+}
+
+function smallSet(v: Volume, cluster: u32, value: u32): void {
+  const at = smallAt(v, cluster);
+  const low = fatSector(v, at & ~511);
+  const high = fatSector(v, (at + 1) & ~511);
+  if (low == 0 || high == 0) return; // commit will fail
+  const lowAt = low + (at & 511);
+  const highAt = high + ((at + 1) & 511);
+  const old = get8(lowAt) | get8(highAt) << 8;
+  const pair = v.bits == 16 ? value & 0xffff : cluster & 1 ? old & 0xf | (value & 0xfff) << 4 : old & 0xf000 | value & 0xfff;
+  put8(lowAt, pair & 0xff);
+  put8(highAt, pair >> 8);
+}
+
+/** Counts the free clusters of FAT12 and FAT16. */
+function smallCount(v: Volume): i32 {
+  let free: u32 = 0;
+  for (let cluster: u32 = 2; cluster < v.clusters + 2; cluster++) {
+    const entry = smallGet(v, cluster);
+    if (isError(entry)) return Err.IO;
+    if (entry == 0) free++;
+  }
+  v.free = free;
+  return 0;
+}
+smallCountSet(smallCount);
+
 /** Changes an entry in the transaction; the upper four bits are not ours. */
 export function entrySet(v: Volume, cluster: u32, value: u32): void {
+  if (v.bits != 32) return smallSet(v, cluster, value);
   const at = <u64>cluster << 2;
   const sector = fatSector(v, at & ~511);
   if (sector == 0) return; // commit will fail
@@ -27,6 +76,7 @@ export function entrySet(v: Volume, cluster: u32, value: u32): void {
 
 /** The cluster after `cluster`: 0 at the end of the chain, or EIO as u32. */
 export function chainNext(v: Volume, cluster: u32): u32 {
+  if (v.bits != 32 && cluster >= FIXED_ROOT) return isDirectoryPiece(v, cluster + 1) ? cluster + 1 : 0;
   const entry = entryGet(v, cluster);
   if (entry >= CHAIN_END && entry <= ENTRY_MASK) return 0;
   return isCluster(v, entry) ? entry : <u32>Err.IO;
@@ -49,7 +99,7 @@ export class Place {
 
 /** Goes to cluster `index` of the chain that begins at `first`, or to its last one: 0, or EIO. */
 export function chainSeek(v: Volume, first: u32, index: u32, out: Place): i32 {
-  if (!isCluster(v, first)) return Err.IO;
+  if (!isDirectoryPiece(v, first)) return Err.IO;
   const cursor = cursorOf(v, first);
   const isKnown = cursor.first == first && cursor.index <= index;
   out.cluster = isKnown ? cursor.cluster : first;

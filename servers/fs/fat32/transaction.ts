@@ -6,8 +6,8 @@
  */
 import { BlockWrite } from "../../../kernel/abi/block-ring";
 import { linearVa } from "../../runtime/intrinsics";
-import { bytesCopy, bytesFill, get32, put32, put8, room, get8 } from "../../runtime/memory";
-import { Boot, CLEAN_BIT, Err, Info } from "./layout";
+import { bytesCopy, bytesFill, get16, get32, get8, put16, put32, put8, room } from "../../runtime/memory";
+import { Boot, CLEAN_BIT, CLEAN_BIT_16, Err, Info } from "./layout";
 import { deviceCommit, deviceRead, Volume } from "./volume";
 
 const SECTOR: u32 = 512;
@@ -160,9 +160,12 @@ function infoPut(v: Volume): void {
 /** The mark of Windows in FAT[1] and that of Linux in the boot sector. */
 function mark(v: Volume, isDirty: bool): void {
   if (v.isMarked == isDirty) return;
-  const fat = fatSector(v, 0);
   const boot = sector(v, 0);
-  if (fat == 0 || boot == 0) return;
-  put32(fat + 4, isDirty ? get32(fat + 4) & ~CLEAN_BIT : get32(fat + 4) | CLEAN_BIT);
-  put8(boot + Boot.STATE, isDirty ? get8(boot + Boot.STATE) | 1 : get8(boot + Boot.STATE) & ~1);
+  if (boot == 0) return;
+  const state = boot + (v.bits == 32 ? Boot.STATE_32 : Boot.STATE_16);
+  put8(state, isDirty ? get8(state) | 1 : get8(state) & ~1);
+  const fat = v.bits == 12 ? 0 : fatSector(v, 0);
+  if (fat == 0) return; // FAT12 has no mark there; or commit will fail
+  if (v.bits == 32) put32(fat + 4, isDirty ? get32(fat + 4) & ~CLEAN_BIT : get32(fat + 4) | CLEAN_BIT);
+  else put16(fat + 2, isDirty ? get16(fat + 2) & ~CLEAN_BIT_16 : get16(fat + 2) | CLEAN_BIT_16);
 }

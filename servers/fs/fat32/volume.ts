@@ -1,9 +1,11 @@
 /** Mounted volumes: geometry, options, what is remembered between calls (all of it can be read again). */
-import { FileSystemOp } from "../../../kernel/abi/file-system";
 import { linearVa } from "../../runtime/intrinsics";
 import { get16, get32, get8, room } from "../../runtime/memory";
 import { serviceCall } from "../../runtime/native-calls";
-import { Boot, CLEAN_BIT, ENTRY_MASK, Err, Info, INFO_LEAD, INFO_STRUCT } from "./layout";
+import { FileSystemOp, FS_MOUNTS } from "../../../kernel/abi/file-system";
+import {
+  Boot, CLEAN_BIT, CLEAN_BIT_16, CLUSTERS_12, CLUSTERS_16, ENTRY_MASK, Err, FIXED_ROOT, Info, INFO_LEAD, INFO_STRUCT, Slot,
+} from "./layout";
 
 /** Chains walked lately: where in which. */
 export class Cursor {
@@ -15,6 +17,9 @@ export class Cursor {
 export const CURSORS: u32 = 64;
 const WINDOW: u32 = 4096;
 const COUNT_CHUNK: u32 = 65536;
+/** 2 MiB, as Windows allows. */
+const DIRECTORY_BYTES: u32 = 65536 * Slot.BYTES;
+const WINDOWS = new StaticArray<usize>(FS_MOUNTS);
 
 export class Volume {
   mount: u32;
@@ -24,10 +29,12 @@ export class Volume {
   fileMask: u32 = 0o22;
   directoryMask: u32 = 0o22;
   deviceBytes: u64 = 0;
-  sectorBytes: u32 = 0;
+  bits: u32 = 32;         // of an entry of the FAT: 12, 16, 32
   clusterBytes: u32 = 0;
   clusters: u32 = 0;      // numbered 2 … clusters + 1
-  rootCluster: u32 = 0;
+  rootCluster: u32 = 0;   // FIXED_ROOT when it lies outside
+  rootStart: u64 = 0;     // of such a root, and its size
+  rootBytes: u32 = 0;
   fatStart: u64 = 0;      // bytes on the device
   fatBytes: u64 = 0;      // of one copy
   fats: u32 = 0;          // copies that are written
@@ -37,11 +44,13 @@ export class Volume {
   hint: u32 = 2;          // where to look for a free one
   isMarked: bool = false; // dirty on the device
   windowAt: u64 = ~0;     // what of the FAT stands in `window`
-  window: usize = room(WINDOW);
+  window: usize;
   cursors: StaticArray<Cursor> = new StaticArray<Cursor>(CURSORS);
 
   constructor(mount: u32) {
     this.mount = mount;
+    if (WINDOWS[mount] == 0) WINDOWS[mount] = room(WINDOW);
+    this.window = WINDOWS[mount];
     for (let i: u32 = 0; i < CURSORS; i++) this.cursors[i] = new Cursor();
   }
 }
@@ -63,7 +72,7 @@ export function deviceCommit(mount: u32, writes: usize, count: u32): i32 {
 
 function isPower(value: u32): bool { return value != 0 && (value & (value - 1)) == 0; }
 
-/** Reads the geometry and what mount options left open. 0, EINVAL when it is no FAT32, EIO when it is a broken one. */
+/** Reads the geometry. 0, EINVAL when it is no FAT, EIO when it is a broken one. */
 export function volumeOpen(v: Volume): i32 {
   const bytes = serviceCall(port, FileSystemOp.DEVICE_BYTES, v.mount, 0, 0, 0);
   if (bytes < 0) return <i32>bytes;
@@ -71,38 +80,53 @@ export function volumeOpen(v: Volume): i32 {
   if (v.deviceBytes < 65536) return Err.INVAL;
   const failed = deviceRead(v.mount, 0, SECTOR, 512);
   if (failed < 0) return failed;
+  const geometry = geometryRead(v);
+  if (geometry < 0) return geometry;
+  return stateRead(v, (get8(SECTOR + (v.bits == 32 ? Boot.STATE_32 : Boot.STATE_16)) & 1) != 0);
+}
+
+/** From the boot sector in SECTOR. Step by step as "Determination of FAT type": everything follows from the count of clusters, but FAT32. */
+function geometryRead(v: Volume): i32 {
   const sectorBytes = get16(SECTOR + Boot.SECTOR_BYTES);
   const clusterSectors = get8(SECTOR + Boot.CLUSTER_SECTORS);
   const reserved = get16(SECTOR + Boot.RESERVED_SECTORS);
   const fats = get8(SECTOR + Boot.FATS);
-  const fatSectors = get32(SECTOR + Boot.FAT_SECTORS_32);
+  const is32 = get16(SECTOR + Boot.FAT_SECTORS_16) == 0;
+  const fatSectors = is32 ? get32(SECTOR + Boot.FAT_SECTORS_32) : get16(SECTOR + Boot.FAT_SECTORS_16);
   if (get16(SECTOR + Boot.SIGNATURE) != 0xaa55 || !isPower(sectorBytes) || sectorBytes < 512 || sectorBytes > 4096) return Err.INVAL;
-  if (!isPower(clusterSectors) || clusterSectors * sectorBytes > 65536 || reserved == 0 || fats == 0 || fats > 2) return Err.INVAL;
-  if (get16(SECTOR + Boot.FAT_SECTORS_16) != 0 || get16(SECTOR + Boot.ROOT_ENTRIES) != 0 || fatSectors == 0) return Err.INVAL; // FAT12, FAT16
-  if (get16(SECTOR + Boot.VERSION) != 0) return Err.INVAL;
+  if (!isPower(clusterSectors) || clusterSectors * sectorBytes > 65536 || reserved == 0 || fats == 0 || fats > 2 || fatSectors == 0) return Err.INVAL;
+  v.rootBytes = get16(SECTOR + Boot.ROOT_ENTRIES) * <u32>Slot.BYTES;
+  if (is32 ? v.rootBytes != 0 || get16(SECTOR + Boot.VERSION) != 0 : v.rootBytes == 0 || v.rootBytes % sectorBytes != 0) return Err.INVAL;
   const small = get16(SECTOR + Boot.SECTORS_16);
   const sectors = small != 0 ? small : get32(SECTOR + Boot.SECTORS_32);
-  const dataSector = <u64>reserved + <u64>fats * fatSectors;
-  if (sectors == 0 || dataSector >= sectors || <u64>sectors * sectorBytes > v.deviceBytes) return Err.INVAL;
-  v.sectorBytes = sectorBytes;
+  const dataSector = <u64>reserved + <u64>fats * fatSectors + v.rootBytes / sectorBytes;
+  if (dataSector >= sectors || <u64>sectors * sectorBytes > v.deviceBytes) return Err.INVAL;
   v.clusterBytes = clusterSectors * sectorBytes;
   v.clusters = <u32>((sectors - dataSector) / clusterSectors);
+  v.bits = is32 ? 32 : v.clusters > CLUSTERS_12 ? 16 : 12;
+  v.fats = fats;
   v.fatStart = <u64>reserved * sectorBytes;
   v.fatBytes = <u64>fatSectors * sectorBytes;
+  v.rootStart = v.fatStart + v.fatBytes * fats;
   v.dataStart = dataSector * sectorBytes;
-  if (v.clusters < 1 || v.clusters > 0x0ffffff0 || (<u64>v.clusters + 2) << 2 > v.fatBytes) return Err.IO;
+  const most = is32 ? <u32>0x0ffffff0 : CLUSTERS_16;
+  if (v.clusters < 1 || v.clusters > most || (<u64>v.clusters + 2) * v.bits > v.fatBytes << 3) return Err.IO;
+  v.rootCluster = FIXED_ROOT;
+  return is32 ? geometry32Read(v, reserved, sectorBytes) : 0;
+}
+
+function geometry32Read(v: Volume, reserved: u32, sectorBytes: u32): i32 {
   v.rootCluster = get32(SECTOR + Boot.ROOT_CLUSTER);
   if (!isCluster(v, v.rootCluster)) return Err.IO;
-  v.fats = fats;
   const flags = get16(SECTOR + Boot.EXT_FLAGS);
   if (flags & 0x80) { // one copy alone is kept
-    if ((flags & 15) >= fats) return Err.IO;
+    if ((flags & 15) >= v.fats) return Err.IO;
     v.fatStart += v.fatBytes * (flags & 15);
     v.fats = 1;
   }
   const info = get16(SECTOR + Boot.FS_INFO);
   v.infoAt = info != 0 && info < reserved ? <u64>info * sectorBytes : 0;
-  return stateRead(v, (get8(SECTOR + Boot.STATE) & 1) != 0);
+  return 0;
 }
 
 /** The free count: from FSInfo when the volume is clean or `isTrusted` says that we wrote it, counted otherwise. */
@@ -112,7 +136,7 @@ export function trustInfo(isTrusted: bool): void { trustsInfo = isTrusted; }
 function stateRead(v: Volume, isMarked: bool): i32 {
   let failed = deviceRead(v.mount, v.fatStart, SECTOR, 8);
   if (failed < 0) return failed;
-  v.isMarked = isMarked || (get32(SECTOR + 4) & CLEAN_BIT) == 0;
+  v.isMarked = isMarked || (v.bits == 32 && (get32(SECTOR + 4) & CLEAN_BIT) == 0) || (v.bits == 16 && (get16(SECTOR + 2) & CLEAN_BIT_16) == 0);
   let free: u32 = u32.MAX_VALUE;
   if (v.infoAt != 0) {
     failed = deviceRead(v.mount, v.infoAt, SECTOR, 512);
@@ -129,8 +153,12 @@ function stateRead(v: Volume, isMarked: bool): i32 {
     v.free = free;
     return 0;
   }
-  return freeCount(v);
+  return v.bits == 32 ? freeCount(v) : SMALL_COUNT(v);
 }
+
+/** Counts free entries of 12 and 16 bits; set by table.ts, which can read them. */
+let SMALL_COUNT: (v: Volume) => i32 = freeCount;
+export function smallCountSet(count: (v: Volume) => i32): void { SMALL_COUNT = count; }
 
 function freeCount(v: Volume): i32 {
   let free: u32 = 0;
@@ -146,7 +174,17 @@ function freeCount(v: Volume): i32 {
 }
 
 export function isCluster(v: Volume, cluster: u32): bool { return cluster >= 2 && cluster - 2 < v.clusters; }
-export function clusterAt(v: Volume, cluster: u32): u64 { return v.dataStart + <u64>(cluster - 2) * v.clusterBytes; }
+/** A cluster, or a piece of the root outside the clusters. */
+export function isDirectoryPiece(v: Volume, cluster: u32): bool {
+  return isCluster(v, cluster) || (v.bits != 32 && cluster >= FIXED_ROOT && (cluster - FIXED_ROOT) * v.clusterBytes < v.rootBytes);
+}
+/** Where a cluster or piece lies on the device. */
+export function clusterAt(v: Volume, cluster: u32): u64 {
+  if (v.bits != 32 && cluster >= FIXED_ROOT) return v.rootStart + <u64>(cluster - FIXED_ROOT) * v.clusterBytes;
+  return v.dataStart + <u64>(cluster - 2) * v.clusterBytes;
+}
+/** The most bytes of the directory that begins at `start`. */
+export function directoryBytes(v: Volume, start: u32): u32 { return v.bits != 32 && start == FIXED_ROOT ? v.rootBytes : DIRECTORY_BYTES; }
 
 /** The FAT's 4 KiB around byte `at` of it, which must not be changed there. 0 or a negated errno; the address is v.window. */
 export function windowLoad(v: Volume, at: u64): i32 {

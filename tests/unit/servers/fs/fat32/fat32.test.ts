@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FatClient } from "./fat-client.ts";
 import { fatCheck } from "./fat-check.ts";
-import { fatFormat, SMALL_FAT32, type FatShape } from "./fat-image.ts";
+import { fatFormat, SMALL_FAT12, SMALL_FAT16, SMALL_FAT32, type FatShape } from "./fat-image.ts";
 import { FatMachine } from "./fat-machine.ts";
 import { differences, Model } from "./fat-model.ts";
 import { Random } from "./random.ts";
@@ -53,6 +53,8 @@ function expectClean(image: Uint8Array, model: Model, where: string): void {
 
 const SHAPES: Record<string, FatShape> = {
   "FAT32, 512-byte clusters": SMALL_FAT32,
+  FAT12: SMALL_FAT12,
+  "FAT16, clusters of 2 sectors": { ...SMALL_FAT16, clusterSectors: 2 },
   "FAT32, 4 KiB sectors": { ...SMALL_FAT32, sectorBytes: 4096, clusters: 300 },
   "FAT32, clusters of 4 sectors, one FAT": { ...SMALL_FAT32, clusterSectors: 4, clusters: 700, fats: 1 },
 };
@@ -79,8 +81,8 @@ describe.each(Object.entries(SHAPES))("%s", (_, shape) => {
 test("what fsck.fat and mtools say of such a volume", () => {
   const folder = mkdtempSync(join(tmpdir(), "fat-"));
   try {
-    for (const seed of [501, 502, 503]) {
-      const { model, image } = run({ ...SMALL_FAT32, clusters: 66_000 }, seed, 5);
+    for (const [seed, shape] of [[501, { ...SMALL_FAT32, clusters: 66_000 }], [502, SMALL_FAT16], [503, SMALL_FAT12]] as const) {
+      const { model, image } = run(shape, seed, 5);
       const path = join(folder, "image");
       writeFileSync(path, image);
       execFileSync("fsck.fat", ["-n", path]); // throws unless it is clean
