@@ -6,7 +6,7 @@
  */
 import { get16, get8, put16, room } from "../../runtime/memory";
 import { Attribute, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
-import { Name, nameEncode, shortChecksum, shortDecode } from "./name";
+import { Name, nameEncode, nameMend, shortChecksum, shortDecode } from "./name";
 import { chainNext, clusterFind, clusterTake, isError, chainSeek, Place } from "./table";
 import { freshSectors, sector } from "./transaction";
 import { clusterAt, deviceRead, directoryBytes, isCluster, Volume } from "./volume";
@@ -179,6 +179,7 @@ function shortTake(walk: DirWalk, at: usize, place: u64): bool {
     return false;
   }
   if (!hasLong) shortDecode(walk.name, at);
+  nameMend(walk.name);
   walk.places[walk.run++] = place;
   walk.slot = at;
   return true;

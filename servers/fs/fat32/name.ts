@@ -110,6 +110,16 @@ function isAmong(unit: u32, set: string): bool {
   return false;
 }
 
+/** What a broken volume calls a file becomes a name that can be had: "_" for "/" and NUL, and for names that are empty, "." or "..". */
+export function nameMend(name: Name): void {
+  for (let i: u32 = 0; i < name.length; i++) if (name.units[i] == 0 || name.units[i] == 0x2f) name.units[i] = 0x5f;
+  const isDots = name.length <= 2 && (name.length == 0 || (name.units[0] == 0x2e && name.units[name.length - 1] == 0x2e));
+  if (isDots) {
+    name.units[0] = 0x5f;
+    name.length = 1;
+  }
+}
+
 // ---- Short names ----
 
 /** The name of a short entry, letters as its case flags say. */
