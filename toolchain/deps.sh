@@ -9,6 +9,10 @@ PACKAGES="gcc libc6-dev binutils cpio gdb qemu-system-x86 ovmf
   busybox-static musl musl-dev musl-tools bash-static zsh-static e2fsck-static e2fsprogs"
 # Not installed, only downloaded and unpacked: the kernel that `make bench` measures beside ours.
 REFERENCE_KERNEL=build/reference/vmlinuz
+# Its modules for a FAT file system on a virtio disk, beside it.
+REFERENCE_MODULES="drivers/virtio/virtio drivers/virtio/virtio_ring drivers/virtio/virtio_pci_modern_dev
+  drivers/virtio/virtio_pci_legacy_dev drivers/virtio/virtio_pci drivers/block/virtio_blk fs/fat/fat fs/fat/vfat fs/nls/nls_cp437
+  fs/nls/nls_ascii"
 
 # The versions of package-lock.json. Not npm ci: it refuses a lock file that lacks packages for other platforms,
 # and not every registry carries those.
@@ -47,12 +51,20 @@ if [ -n "$missing" ]; then
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
 fi
 
-if [ ! -e "$REFERENCE_KERNEL" ]; then
+# modules_keep FOLDER: copies the modules out of a kernel's folder of modules.
+modules_keep() {
+  rm -rf modules
+  mkdir modules
+  for module in $REFERENCE_MODULES; do cp "$1/kernel/$module.ko" modules/; done
+}
+
+if [ ! -e "$REFERENCE_KERNEL" ] || [ ! -e build/reference/modules ]; then
   mkdir -p build/reference
   installed=$(ls /boot/vmlinuz-6.1.* 2>/dev/null | sort -V | tail -n 1 || true)
   if [ -n "$installed" ] && [ -r "$installed" ]; then
     echo "deps: the kernel to compare with is $installed"
     cp "$installed" "$REFERENCE_KERNEL"
+    (cd build/reference && modules_keep "/lib/modules/${installed#/boot/vmlinuz-}") || echo "deps: its modules are missing: make bench reads no disk with it" >&2
   else
     echo "deps: fetching Debian's kernel, to compare with (it is not installed)"
     (
@@ -61,6 +73,7 @@ if [ ! -e "$REFERENCE_KERNEL" ]; then
       apt-get download -q "${image:?no linux-image-6.* in apt}"
       dpkg-deb -x linux-image-6*.deb unpacked
       mv unpacked/boot/vmlinuz-* vmlinuz
+      modules_keep "$(echo unpacked/lib/modules/*)"
       rm -rf unpacked linux-image-6*.deb
     ) || echo "deps: no kernel to compare with: make bench will show only ours" >&2
   fi

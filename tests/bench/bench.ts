@@ -2,11 +2,12 @@
  * `make bench`: the table of costs, ours beside Debian's Linux, under the same emulator with the same programs.
  *
  * Counts are exact and repeatable; wall times and boot times are this machine's, now. KERNEL=linux or KERNEL=ours
- * measures only one. The table also goes to build/bench/table.md.
+ * measures only one, ONLY=disk only the disk. The table also goes to build/bench/table.md.
  */
 
 import { existsSync, statSync, writeFileSync } from "node:fs";
-import { COST_ROWS } from "./rows.ts";
+import { measureDisk, prepareDisk } from "./disk.ts";
+import { COST_ROWS, DISK_ROWS, TRIP_ROWS } from "./rows.ts";
 import { measureKernel, prepare, type Measurements } from "./measure.ts";
 import { sectionSizes } from "./sizes.ts";
 
@@ -15,11 +16,13 @@ const LINUX = "build/reference/vmlinuz";
 const ISO = "dist/limitlessos.iso";
 const TABLE = "build/bench/table.md";
 
-async function measureIfThere(which: string, kernel: string, append: string): Promise<Measurements | null> {
+type Costs = ReadonlyMap<string, number> | null;
+
+async function measureIfThere<T>(which: string, kernel: string, measure: (kernel: string, append: string) => Promise<T>): Promise<T | null> {
   const only = process.env["KERNEL"];
   if ((only && only !== which) || !existsSync(kernel)) return null;
   console.error(`bench: measuring ${which}`);
-  return measureKernel(kernel, append);
+  return measure(kernel, which === "linux" ? "console=ttyS0 quiet" : "console=ttyS0");
 }
 
 const number = (value: number | null | undefined): string =>
@@ -54,9 +57,31 @@ function systemTable(ours: Measurements | null, linux: Measurements | null): str
   ];
 }
 
-prepare();
-const ours = await measureIfThere("ours", OURS, "console=ttyS0");
-const linux = await measureIfThere("linux", LINUX, "console=ttyS0 quiet");
-const table = [...costTable(ours, linux), "", ...systemTable(ours, linux), ""].join("\n");
+function diskTable(ours: Costs, linux: Costs): string[] {
+  const rows = DISK_ROWS.map(({ name, title }) => {
+    const [a, b] = [ours?.get(name), linux?.get(name)];
+    return `| ${title} | ${number(a)} | ${number(b)} | ${ratio(a, b)} |`;
+  });
+  return ["| operation | ours | Linux 6.1 | ours / Linux |", "|---|--:|--:|--:|", ...rows];
+}
+
+function tripTable(ours: Costs): string[] {
+  const rows = TRIP_ROWS.map(({ name, title }) => `| ${title} | ${number(ours?.get(name))} |`);
+  return ["| on a cached file | calls into its server |", "|---|--:|", ...rows];
+}
+
+/** ONLY=disk leaves the rest out. */
+const only = process.env["ONLY"];
+const parts: string[] = [];
+if (only !== "disk") {
+  prepare();
+  const ours = await measureIfThere("ours", OURS, measureKernel);
+  const linux = await measureIfThere("linux", LINUX, measureKernel);
+  parts.push(...costTable(ours, linux), "", ...systemTable(ours, linux), "");
+}
+prepareDisk();
+const [ours, linux] = [await measureIfThere("ours", OURS, measureDisk), await measureIfThere("linux", LINUX, measureDisk)];
+parts.push(...diskTable(ours, linux), "", ...tripTable(ours), "");
+const table = parts.join("\n");
 writeFileSync(TABLE, table);
 console.log(table);

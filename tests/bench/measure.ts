@@ -65,6 +65,6 @@ async function bootTime(vm: Vm): Promise<number> {
   return vm.elapsedMs();
 }
 
-function parseCosts(output: string): Map<string, number> {
+export function parseCosts(output: string): Map<string, number> {
   return new Map([...output.matchAll(/^cost (\w+) (\d+)$/gm)].map(([, name, count]) => [name!, Number(count)]));
 }

@@ -33,3 +33,22 @@ export const COST_ROWS: readonly CostRow[] = [
   { name: "write_4k", title: "write 4 KiB of 64 KiB, tmpfs", budget: 2_000 },
   { name: "read_4k", title: "read 4 KiB of 64 KiB, tmpfs", budget: 1_500 },
 ];
+
+/** What tests/bench/disk-costs.c prints. */
+export const DISK_ROWS: readonly CostRow[] = [
+  { name: "file_4k_cached", title: "read 4 KiB of a file on vfat, cached", budget: 1_500 },
+  { name: "file_64k_cached", title: "read 64 KiB of a file on vfat, cached", budget: null },
+  { name: "file_4k_cold", title: "read 4 KiB of a file on vfat, from the disk", budget: null },
+  { name: "file_64k_cold", title: "read 64 KiB of a file on vfat, from the disk", budget: null },
+  { name: "device_4k_cached", title: "read 4 KiB of /dev/vda, cached", budget: null },
+  { name: "device_64k_cached", title: "read 64 KiB of /dev/vda, cached", budget: null },
+  { name: "device_4k_cold", title: "read 4 KiB of /dev/vda, from the disk", budget: null },
+  { name: "device_64k_cold", title: "read 64 KiB of /dev/vda, from the disk", budget: null },
+];
+
+/** Calls into the file system's server for a hundred operations on what is cached. */
+export const TRIP_ROWS: readonly CostRow[] = [
+  { name: "trips_read", title: "100 reads", budget: 1 },
+  { name: "trips_stat", title: "100 stats", budget: 1 },
+  { name: "trips_open", title: "100 opens and closes", budget: 1 },
+];

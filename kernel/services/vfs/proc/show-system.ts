@@ -27,6 +27,7 @@ import { IPC_COUNTERS } from "../../../core/ipc/parcel";
 import { capCountAll } from "../../../core/cap/space";
 import { BLOCK_MAJOR, blockDeviceAt, blockDeviceSectors, PARTITIONS } from "../../block/block-device";
 import { buffersCount } from "../../block/buffer-table";
+import { connectionCalls } from "../served/connection";
 import { diskAt, DISKS_MAX } from "../../block/disk";
 import { fsTypeCount, fsTypeIsNoDev, fsTypeName } from "../super-block";
 import { ProcNodeId, procFileAdd, procLinkAdd, procWriteSet } from "./node";
@@ -56,6 +57,7 @@ export function systemNodesAdd(): void {
   procFileAdd(root, "partitions", 0o444, partitionsShow);
   procFileAdd(root, "capabilities", 0o444, capabilitiesShow);
   procFileAdd(root, "ipc", 0o444, ipcShow);
+  procFileAdd(root, "roundtrips", 0o444, roundTripsShow);
   procFileAdd(root, "interrupts", 0o444, interruptsShow);
   procFileAdd(root, "loadavg", 0o444, loadavgShow);
   procFileAdd(root, "meminfo", 0o444, meminfoShow);
@@ -174,6 +176,13 @@ function ipcLine(seq: SeqBuf, name: string, value: u64): void {
   seqStr(seq, name);
   seqDec(seq, value);
   seqByte(seq, 0x0a);
+}
+
+/** How often file systems' servers were called: the bench counts that none is for what is cached. */
+function roundTripsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
+  seqDec(seq, connectionCalls());
+  seqByte(seq, 0x0a);
+  return 0;
 }
 
 function filesystemsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {

@@ -98,6 +98,12 @@ const LAWFUL: u64 = 1 << Errno.PERM | 1 << Errno.NOENT | 1 << Errno.IO | 1 << Er
 export function connectionAt(index: u32): Connection {
   return changetype<Connection>(TABLE + index * CONNECTION_BYTES); // SAFETY: index < CONNECTIONS
 }
+/** Calls of all servers since boot. */
+export function connectionCalls(): u64 {
+  let calls: u64 = 0;
+  for (let i: u32 = 0; i < CONNECTIONS; i++) calls += connectionAt(i).calls;
+  return calls;
+}
 export function servedMountAt(address: usize): ServedMount { return changetype<ServedMount>(address); } // SAFETY: the caller names one
 function mutexOf(c: Connection): Mutex { return mutexAt(changetype<usize>(c)); }
 function lockOf(c: Connection): SpinLock { return spinLockAt(changetype<usize>(c) + offsetof<Connection>("lock")); }

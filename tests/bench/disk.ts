@@ -1,0 +1,55 @@
+/** What reading a disk costs: a FAT file and the device itself, on a virtio disk, with our driver in ring 3 and with Linux's in its kernel. */
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { withVm } from "../../qemu/harness.ts";
+import { archive, file } from "../../toolchain/cpio.ts";
+import { userlandEntries } from "../../toolchain/userland.ts";
+import { parseCosts } from "./measure.ts";
+
+const FOLDER = "build/bench";
+const INITRD = join(FOLDER, "disk-initramfs.cpio");
+const IMAGE = join(FOLDER, "disk.img");
+const PROGRAM = join(FOLDER, "disk-costs");
+const MODULES = "build/reference/modules";
+/** In the order of their needs. */
+const MODULE_NAMES = [
+  "virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "fat", "vfat", "nls_cp437", "nls_ascii",
+];
+const IMAGE_BYTES = 128 << 20;
+const FILE_BYTES = 40 << 20;
+const MEASURE_MS = 300_000;
+const BOOT_MS = 180_000;
+
+/** Archive and disk; a disk for each machine, since mounting writes to it. */
+export function prepareDisk(): void {
+  execFileSync("gcc", ["-O2", "-static", "-w", "-o", PROGRAM, "tests/bench/disk-costs.c"]);
+  const modules = existsSync(MODULES) ? MODULE_NAMES.map((name) => file(`modules/${name}.ko`, readFileSync(join(MODULES, `${name}.ko`)), 0o644)) : [];
+  writeFileSync(INITRD, archive([...userlandEntries(), ...modules, file("bin/disk-costs", readFileSync(PROGRAM), 0o755)]));
+  rmSync(IMAGE, { force: true });
+  writeFileSync(IMAGE, "");
+  truncateSync(IMAGE, IMAGE_BYTES);
+  execFileSync("mkfs.fat", ["-F", "32", IMAGE], { stdio: "ignore" });
+  const data = join(FOLDER, "data");
+  writeFileSync(data, Buffer.alloc(FILE_BYTES, "limitless"));
+  execFileSync("mcopy", ["-i", IMAGE, data, "::data"]);
+  rmSync(data);
+}
+
+/** Instructions by row name, and round trips where there are any; null when this kernel cannot read the disk. */
+export async function measureDisk(kernel: string, append: string): Promise<ReadonlyMap<string, number> | null> {
+  const isLinux = kernel.endsWith("vmlinuz");
+  if (isLinux && !existsSync(MODULES)) return null;
+  const copy = `${IMAGE}.used`;
+  execFileSync("cp", [IMAGE, copy]);
+  const machine = { kernel, append, initrd: INITRD, memMiB: 512, disks: [copy], icount: true, deadlineMs: MEASURE_MS + BOOT_MS };
+  return await withVm(machine, async (vm) => {
+    await vm.expectPrompt(BOOT_MS);
+    if (isLinux) await vm.run(`for m in ${MODULE_NAMES.join(" ")}; do insmod /modules/$m.ko; done`, MEASURE_MS);
+    await vm.run("for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/vda ] && mount -t vfat /dev/vda /mnt && break; sleep 1; done", MEASURE_MS);
+    const { output, status } = await vm.run("disk-costs /dev/vda /mnt/data", MEASURE_MS);
+    if (status !== 0) throw new Error(`disk-costs ended with ${status}: ${output}`);
+    return parseCosts(output);
+  });
+}
