@@ -15,7 +15,7 @@ const PROGRAM = join(FOLDER, "disk-costs");
 const MODULES = "build/reference/modules";
 /** In the order of their needs. */
 const MODULE_NAMES = [
-  "virtio", "virtio_ring", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "fat", "vfat", "nls_cp437", "nls_ascii",
+  "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "fat", "vfat", "nls_cp437", "nls_ascii",
 ];
 const IMAGE_BYTES = 128 << 20;
 const FILE_BYTES = 40 << 20;
