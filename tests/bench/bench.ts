@@ -7,7 +7,7 @@
 
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { measureDisk, prepareDisk } from "./disk.ts";
-import { COST_ROWS, DISK_ROWS, TRIP_ROWS } from "./rows.ts";
+import { COST_ROWS, DISK_ROWS, IRQ_ROWS, TRIP_ROWS } from "./rows.ts";
 import { measureKernel, prepare, type Measurements } from "./measure.ts";
 import { sectionSizes } from "./sizes.ts";
 
@@ -65,6 +65,10 @@ function diskTable(ours: Costs, linux: Costs): string[] {
   return ["| operation | ours | Linux 6.1 | ours / Linux |", "|---|--:|--:|--:|", ...rows];
 }
 
+function irqTable(ours: Costs): string[] {
+  return ["| operation | ours |", "|---|--:|", ...IRQ_ROWS.map(({ name, title }) => `| ${title} | ${number(ours?.get(name))} |`)];
+}
+
 function tripTable(ours: Costs): string[] {
   const rows = TRIP_ROWS.map(({ name, title }) => `| ${title} | ${number(ours?.get(name))} |`);
   return ["| on a cached file | calls into its server |", "|---|--:|", ...rows];
@@ -81,7 +85,7 @@ if (only !== "disk") {
 }
 prepareDisk();
 const [ours, linux] = [await measureIfThere("ours", OURS, measureDisk), await measureIfThere("linux", LINUX, measureDisk)];
-parts.push(...diskTable(ours, linux), "", ...tripTable(ours), "");
+parts.push(...diskTable(ours, linux), "", ...irqTable(ours), "", ...tripTable(ours), "");
 const table = parts.join("\n");
 writeFileSync(TABLE, table);
 console.log(table);

@@ -1,4 +1,7 @@
-/** What reading a disk costs: a FAT file and the device itself, on a virtio disk, with our driver in ring 3 and with Linux's in its kernel. */
+/**
+ * What reading a disk costs: a FAT file and the device itself, on a virtio disk, with our driver in ring 3 and with Linux's in its kernel;
+ * and how far it is from an interrupt to a driver in ring 3.
+ */
 
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
@@ -11,7 +14,7 @@ import { parseCosts } from "./measure.ts";
 const FOLDER = "build/bench";
 const INITRD = join(FOLDER, "disk-initramfs.cpio");
 const IMAGE = join(FOLDER, "disk.img");
-const PROGRAM = join(FOLDER, "disk-costs");
+const PROGRAMS = ["disk-costs", "irq-costs"];
 const MODULES = "build/reference/modules";
 /** In the order of their needs. */
 const MODULE_NAMES = [
@@ -24,9 +27,10 @@ const BOOT_MS = 180_000;
 
 /** Archive and disk; a disk for each machine, since mounting writes to it. */
 export function prepareDisk(): void {
-  execFileSync("gcc", ["-O2", "-static", "-w", "-o", PROGRAM, "tests/bench/disk-costs.c"]);
+  for (const name of PROGRAMS) execFileSync("gcc", ["-O2", "-static", "-pthread", "-w", "-o", join(FOLDER, name), `tests/bench/${name}.c`]);
+  const programs = PROGRAMS.map((name) => file(`bin/${name}`, readFileSync(join(FOLDER, name)), 0o755));
   const modules = existsSync(MODULES) ? MODULE_NAMES.map((name) => file(`modules/${name}.ko`, readFileSync(join(MODULES, `${name}.ko`)), 0o644)) : [];
-  writeFileSync(INITRD, archive([...userlandEntries(), ...modules, file("bin/disk-costs", readFileSync(PROGRAM), 0o755)]));
+  writeFileSync(INITRD, archive([...userlandEntries(), ...modules, ...programs]));
   rmSync(IMAGE, { force: true });
   writeFileSync(IMAGE, "");
   truncateSync(IMAGE, IMAGE_BYTES);
@@ -43,13 +47,14 @@ export async function measureDisk(kernel: string, append: string): Promise<Reado
   if (isLinux && !existsSync(MODULES)) return null;
   const copy = `${IMAGE}.used`;
   execFileSync("cp", [IMAGE, copy]);
-  const machine = { kernel, append, initrd: INITRD, memMiB: 512, disks: [copy], icount: true, deadlineMs: MEASURE_MS + BOOT_MS };
+  const extraArgs = isLinux ? [] : ["-device", "edu"]; // a device that interrupts when it is told to
+  const machine = { kernel, append, initrd: INITRD, memMiB: 512, disks: [copy], icount: true, extraArgs, deadlineMs: MEASURE_MS + BOOT_MS };
   return await withVm(machine, async (vm) => {
     await vm.expectPrompt(BOOT_MS);
     if (isLinux) await vm.run(`for m in ${MODULE_NAMES.join(" ")}; do insmod /modules/$m.ko; done`, MEASURE_MS);
     await vm.run("for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/vda ] && mount -t vfat /dev/vda /mnt && break; sleep 1; done", MEASURE_MS);
     const { output, status } = await vm.run("disk-costs /dev/vda /mnt/data", MEASURE_MS);
     if (status !== 0) throw new Error(`disk-costs ended with ${status}: ${output}`);
-    return parseCosts(output);
+    return parseCosts(output + (isLinux ? "" : (await vm.run("irq-costs", MEASURE_MS)).output));
   });
 }

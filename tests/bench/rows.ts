@@ -46,6 +46,12 @@ export const DISK_ROWS: readonly CostRow[] = [
   { name: "device_64k_cold", title: "read 64 KiB of /dev/vda, from the disk", budget: null },
 ];
 
+/** What tests/bench/irq-costs.c prints. */
+export const IRQ_ROWS: readonly CostRow[] = [
+  { name: "irq_running", title: "interrupt of a device → its ring-3 driver, which runs and then asks", budget: null },
+  { name: "irq_waiting", title: "interrupt of a device → its ring-3 driver, which waits while another runs", budget: null },
+];
+
 /** Calls into the file system's server for a hundred operations on what is cached. */
 export const TRIP_ROWS: readonly CostRow[] = [
   { name: "trips_read", title: "100 reads", budget: 1 },
