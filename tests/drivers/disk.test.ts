@@ -11,9 +11,14 @@ const FOLDER = "build/tests/disk";
 const MIB = 1 << 20;
 const SECTOR = 512;
 const TEST_MS = 3 * BOOT_MS;
-/** The second disk's sector that cannot be written, in its second partition. */
+/** The second disk's sector that cannot be written, in its second partition, which begins with a file system until it is overwritten. */
 const BAD_SECTOR = 30_000;
 const SECOND_AT = 16_384;
+const MARKED_BYTES = 7 * MIB;
+const ERRORS_TOLD = [
+  "write: 0", "fsync of the writer: EIO", "and again: 0", "fsync of the other: EIO", "and again: 0", "fsync of one who came later: 0",
+  "write elsewhere: 0", "fsync: 0", "read of what could not be written: 0",
+].join("\n");
 const path = (name: string): string => join(FOLDER, name);
 
 function image(name: string, mib: number, table = ""): string {
@@ -44,7 +49,12 @@ beforeAll(() => {
   execFileSync("mkfs.fat", ["--offset", "2048", "-F", "32", mbr, "40960"], { stdio: "ignore" });
   writeFileSync(path("hello.txt"), "from the host\n");
   execFileSync("mcopy", ["-i", `${mbr}@@${MIB}`, path("hello.txt"), "::hello.txt"]);
-  image("gpt.img", 32, `label: gpt\nstart=2048,size=8192\nstart=${SECOND_AT},size=16384\n`);
+  image("gpt.img", 64, `label: gpt\nstart=2048,size=8192\nstart=${SECOND_AT},size=81920\n`);
+  execFileSync("mkfs.fat", ["--offset", String(SECOND_AT), "-F", "32", "-s", "1", path("gpt.img"), "40960"], { stdio: "ignore" });
+  const marks = Buffer.alloc(MARKED_BYTES);
+  for (let at = 0; at < marks.length; at += SECTOR) marks.writeUInt32LE(at / SECTOR, at);
+  writeFileSync(path("marks"), marks);
+  execFileSync("mcopy", ["-i", `${path("gpt.img")}@@${SECOND_AT * SECTOR}`, path("marks"), "::marks"]);
   writeFileSync(path("bad.conf"), `[inject-error]\nevent = "none"\niotype = "write"\nsector = "${BAD_SECTOR}"\nerrno = "5"\nonce = "off"\n`);
 });
 
@@ -52,7 +62,7 @@ async function partitions(vm: Vm): Promise<void> {
   await output(vm, "for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/vdb2 ] && break; sleep 1; done");
   expect(await output(vm, "ls /dev/vd*")).toBe("/dev/vda   /dev/vda1  /dev/vda5  /dev/vda6  /dev/vdb   /dev/vdb1  /dev/vdb2");
   expect(await output(vm, "awk '/vd[ab]/ {print $1, $2, $3, $4}' /proc/partitions")).toBe(
-    ["254 0 65536 vda", "254 1 40960 vda1", "254 5 4096 vda5", "254 6 2048 vda6", "254 16 32768 vdb", "254 17 4096 vdb1", "254 18 8192 vdb2"].join("\n"));
+    ["254 0 65536 vda", "254 1 40960 vda1", "254 5 4096 vda5", "254 6 2048 vda6", "254 16 65536 vdb", "254 17 4096 vdb1", "254 18 40960 vdb2"].join("\n"));
   expect(await output(vm, "blockdev --getsize64 /dev/vda5; blockdev --getsize64 /dev/vda")).toBe(`${8192 * SECTOR}\n${64 * MIB}`);
 }
 
@@ -64,6 +74,14 @@ async function mounted(vm: Vm): Promise<void> {
   expect((await vm.run("blockdev --rereadpt /dev/vda")).output).toMatch(/busy/i);
   await output(vm, "umount /mnt");
   await output(vm, "blockdev --rereadpt /dev/vda");
+}
+
+/** The same of a file: the sector is one of its. */
+async function errorsOfFile(vm: Vm): Promise<void> {
+  const mark = readFileSync(path("gpt.img")).readUInt32LE(BAD_SECTOR * SECTOR);
+  await output(vm, "mount -t vfat /dev/vdb2 /mnt");
+  expect(await output(vm, `disk-calls errors /mnt/marks ${mark * SECTOR}`)).toBe(ERRORS_TOLD);
+  await output(vm, "umount /mnt");
 }
 
 async function devices(vm: Vm): Promise<void> {
@@ -87,7 +105,7 @@ async function devices(vm: Vm): Promise<void> {
 
 /** The table is damaged while the system runs. */
 async function damaged(vm: Vm): Promise<void> {
-  await output(vm, "for at in 572 $((32*1048576-512+60)); do printf X | dd of=/dev/vdb bs=1 seek=$at conv=notrunc 2>/dev/null; done");
+  await output(vm, "for at in 572 $((64*1048576-512+60)); do printf X | dd of=/dev/vdb bs=1 seek=$at conv=notrunc 2>/dev/null; done");
   expect((await vm.run("blockdev --rereadpt /dev/vdb")).status).not.toBe(0);
   expect(await output(vm, "dmesg | grep -o 'vdb: no partitions.*'")).toBe("vdb: no partitions: the GPT header is damaged");
   expect((await vm.run("head -c 1 /dev/vdb1")).status).not.toBe(0);
@@ -99,11 +117,9 @@ test("partitions, a file system on one, and the devices themselves", () => {
     await vm.expectPrompt(BOOT_MS);
     await partitions(vm);
     await mounted(vm);
+    await errorsOfFile(vm);
     await devices(vm);
-    expect(await output(vm, `disk-calls errors /dev/vdb2 $((${BAD_SECTOR - SECOND_AT} * 512))`)).toBe([
-      "write: 0", "fsync of the writer: EIO", "and again: 0", "fsync of the other: EIO", "and again: 0", "fsync of one who came later: 0",
-      "write elsewhere: 0", "fsync: 0", "read of what could not be written: 0",
-    ].join("\n"));
+    expect(await output(vm, `disk-calls errors /dev/vdb2 $((${BAD_SECTOR - SECOND_AT} * 512))`)).toBe(ERRORS_TOLD);
     await damaged(vm);
     const sum = (await output(vm, "cat /tmp/sum")).split(" ")[0]!;
     execFileSync("dd", [`if=${path("mbr.img")}`, `of=${path("part.img")}`, "bs=512", "skip=2048", "count=81920"], { stdio: "ignore" });
