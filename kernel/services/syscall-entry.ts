@@ -13,15 +13,12 @@ import { currentTask } from "../core/sched/cpu";
 import { schedule } from "../core/sched/sched";
 import { Task, TaskWork, taskWorkClear, taskWorkSet } from "../core/sched/task";
 import { confinedMay } from "./native/confine";
-import { nativeIpc } from "./native/ipc-calls";
 import { threadExit } from "./process/exit";
 import { signalDeliver } from "./signal/deliver";
 import { syscallDispatch } from "./syscall-dispatch.gen";
 import { traceEnter, traceLeave } from "./syscall-trace";
 
 const RETURN_WORK: u32 = TaskWork.RESCHED | TaskWork.SIGNAL | TaskWork.EXIT | TaskWork.STOP;
-/** ipc_call; ipc_reply_wait follows (kernel/abi/native.ts). These two are made for speed and go past the tables. */
-const IPC_FIRST: u64 = 0x1011;
 /** -512 (ERESTARTSYS) .. -516 (ERESTART_RESTARTBLOCK). */
 const RESTART_LOWEST: i64 = 516;
 
@@ -36,8 +33,7 @@ export function syscallHandle(framePtr: usize): u32 {
   const frame = trapFrameOf(framePtr);
   const work = atomic.load<u32>(changetype<usize>(currentTask()));
   if (work & (TaskWork.TRACE | TaskWork.CONFINED) && (work & TaskWork.TRACE || !confinedMay(frame))) return Finish.TRACED;
-  const nr = frame.vector;
-  const result = nr - IPC_FIRST <= 1 ? nativeIpc(nr == IPC_FIRST, frame) : syscallDispatch(nr, frame);
+  const result = syscallDispatch(frame.vector, frame);
   frame.rax = result;
   if (isRestart(result)) return Finish.RESTART;
   return atomic.load<u32>(changetype<usize>(currentTask()));

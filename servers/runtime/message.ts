@@ -1,7 +1,7 @@
 /**
  * Long messages for servers: bytes, capabilities and a deadline beside label and words (kernel/abi/native.ts, ipc_call_extra).
  *
- * A message object is used again and again: what it sends is set before each call, what it received stands in it afterwards.
+ * An IpcMessage is used again and again: what it sends is set before each call or reply, what it received stands in it afterwards.
  */
 import { IpcMessage } from "../../kernel/abi/capability";
 import { linearVa, serverCall } from "./intrinsics";
@@ -10,79 +10,76 @@ import { capDrop, memoryMap } from "./native-calls";
 const IPC_CALL_EXTRA: u32 = 0x1013;
 const IPC_REPLY_WAIT_EXTRA: u32 = 0x1014;
 const PROT_RW: u32 = 3;
+const EBADF: i64 = 9;
 
 /** Most bytes one message carries. */
 export const MESSAGE_BYTES: u32 = 65536;
 /** Most capabilities one message carries. */
 export const MESSAGE_CAPS: u32 = 4;
 
-/** A message and the memory it arrives in. */
-export class Message {
-  /** The kernel's structure: label, words, badge, handles. */
-  readonly raw: IpcMessage;
-  /** What arrived: receivedBytes() of it. */
-  readonly room: usize;
+/** A message with room for `bytes` of what arrives, at `room` (0 bytes: words and capabilities only). It is never given back. */
+export function messageNew(room: usize, bytes: u32): IpcMessage {
+  const message = changetype<IpcMessage>(heap.alloc(offsetof<IpcMessage>()));
+  memory.fill(changetype<usize>(message), 0, offsetof<IpcMessage>());
+  if (bytes != 0) message.receiveVa = linearVa(room);
+  message.receiveMax = bytes;
+  return message;
+}
 
-  /** Room for `bytes` of what arrives; never given back. */
-  constructor(bytes: u32) {
-    this.raw = changetype<IpcMessage>(heap.alloc(offsetof<IpcMessage>()));
-    memory.fill(changetype<usize>(this.raw), 0, offsetof<IpcMessage>());
-    this.room = bytes != 0 ? heap.alloc(bytes) : 0;
-    this.raw.receiveVa = bytes != 0 ? linearVa(this.room) : 0;
-    this.raw.receiveMax = bytes;
-  }
+function capAt(message: IpcMessage, index: u32): usize {
+  return changetype<usize>(message) + offsetof<IpcMessage>("cap0") + (<usize>index << 2);
+}
 
-  receivedBytes(): u32 { return this.raw.receiveBytes; }
-  receivedCaps(): u32 { return this.raw.receiveCaps; }
+/** Nothing but words goes with the next call or reply, until messageSendBytes and messageSendCap. */
+export function messageClear(message: IpcMessage): void {
+  message.sendVa = 0;
+  message.sendBytes = 0;
+  message.sendCaps = 0;
+}
 
-  /** Handle of capability `index` that arrived or is to be sent. */
-  cap(index: u32): u32 { return load<u32>(this.capAt(index)); }
-  private capAt(index: u32): usize { return changetype<usize>(this.raw) + offsetof<IpcMessage>("cap0") + (<usize>index << 2); }
+/** The next call or reply carries the `bytes` at `at`. */
+export function messageSendBytes(message: IpcMessage, at: usize, bytes: u32): void {
+  message.sendVa = linearVa(at);
+  message.sendBytes = bytes;
+}
 
-  /** Nothing but words goes with the next call or reply, until sendBytes and sendCap. */
-  clear(): void {
-    this.raw.sendVa = 0;
-    this.raw.sendBytes = 0;
-    this.raw.sendCaps = 0;
-  }
+/** It carries one more capability, which needs the right GRANT. False: four go already. */
+export function messageSendCap(message: IpcMessage, handle: u32): bool {
+  if (message.sendCaps >= MESSAGE_CAPS) return false;
+  store<u32>(capAt(message, message.sendCaps), handle);
+  message.sendCaps++;
+  return true;
+}
 
-  /** The next call or reply carries these bytes. */
-  sendBytes(at: usize, bytes: u32): void {
-    this.raw.sendVa = linearVa(at);
-    this.raw.sendBytes = bytes;
-  }
+/** Handle of capability `index` that arrived, or 0. */
+export function messageCap(message: IpcMessage, index: u32): u32 {
+  return index < message.receiveCaps ? load<u32>(capAt(message, index)) : 0;
+}
 
-  /** It carries one more capability, which needs the right GRANT. False: four go already. */
-  sendCap(handle: u32): bool {
-    if (this.raw.sendCaps == MESSAGE_CAPS) return false;
-    store<u32>(this.capAt(this.raw.sendCaps++), handle);
-    return true;
-  }
+/** Lets go of every capability that arrived. */
+export function messageDropCaps(message: IpcMessage): void {
+  for (let i: u32 = 0; i < message.receiveCaps; i++) capDrop(messageCap(message, i));
+  message.receiveCaps = 0;
+}
 
-  /** Lets go of every capability that arrived and was not wanted. */
-  dropReceived(): void {
-    for (let i: u32 = 0; i < this.raw.receiveCaps; i++) capDrop(this.cap(i));
-    this.raw.receiveCaps = 0;
-  }
+/** Maps memory that arrived as capability `index` at linear address `at`: granted, not copied. Negative on failure. */
+export function messageMap(message: IpcMessage, index: u32, at: usize, bytes: u64): i64 {
+  const handle = messageCap(message, index);
+  return handle == 0 ? -EBADF : memoryMap(handle, at, 0, bytes, PROT_RW);
+}
 
-  /** Maps memory that arrived as capability `index` at linear address `at`: granted, not copied. Negative on failure. */
-  mapReceived(index: u32, at: usize, bytes: u64): i64 {
-    return index < this.raw.receiveCaps ? memoryMap(this.cap(index), at, 0, bytes, PROT_RW) : -9; // EBADF
-  }
+/** ipc_call_extra with `label`, until `deadlineNs` (0: none). */
+export function messageCall(endpoint: u32, message: IpcMessage, label: i32, deadlineNs: u64): i64 {
+  return exchange(IPC_CALL_EXTRA, endpoint, message, label, deadlineNs);
+}
 
-  /** ipc_call_extra, until `deadlineNs` (0: none). */
-  call(endpoint: u32, label: i32, deadlineNs: u64): i64 {
-    this.raw.label = label;
-    this.raw.deadlineNs = deadlineNs;
-    return serverCall(IPC_CALL_EXTRA, endpoint, this.va(), 0, 0, 0, 0);
-  }
+/** ipc_reply_wait_extra: answers with `label`, then waits until `deadlineNs` (0: none). */
+export function messageReplyWait(endpoint: u32, message: IpcMessage, label: i32, deadlineNs: u64): i64 {
+  return exchange(IPC_REPLY_WAIT_EXTRA, endpoint, message, label, deadlineNs);
+}
 
-  /** ipc_reply_wait_extra, until `deadlineNs` (0: none). */
-  replyWait(endpoint: u32, label: i32, deadlineNs: u64): i64 {
-    this.raw.label = label;
-    this.raw.deadlineNs = deadlineNs;
-    return serverCall(IPC_REPLY_WAIT_EXTRA, endpoint, this.va(), 0, 0, 0, 0);
-  }
-
-  private va(): u64 { return linearVa(changetype<usize>(this.raw)); }
+function exchange(nr: u32, endpoint: u32, message: IpcMessage, label: i32, deadlineNs: u64): i64 {
+  message.label = label;
+  message.deadlineNs = deadlineNs;
+  return serverCall(nr, endpoint, linearVa(changetype<usize>(message)), 0, 0, 0, 0);
 }

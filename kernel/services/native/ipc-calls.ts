@@ -1,5 +1,5 @@
 /** Endpoints and notifications by handle. Contracts: kernel/abi/native.ts. */
-import { monoNowNs, TrapFrame } from "../../../arch/current";
+import { monoNowNs } from "../../../arch/current";
 import { CapKind, CapRight, IPC_NOTIFIED } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
@@ -31,12 +31,6 @@ export function nativeNotificationCreate(): i64 {
 /** SAFETY: a word of the call. */
 export function badgeOf(call: IpcCall): BadgeOut {
   return changetype<BadgeOut>(changetype<usize>(call) + offsetof<IpcCall>("badge"));
-}
-
-/** ipc_call or ipc_reply_wait, straight from the system call's entry: their words stay in `frame`. */
-export function nativeIpc(isCall: bool, frame: TrapFrame): i64 {
-  if (isCall) return nativeIpcCall(<u32>frame.rdi, <u32>frame.rsi, 0, 0, 0, 0);
-  return nativeIpcReplyWait(<u32>frame.rdi, <i32>frame.rsi, 0, 0, 0, 0);
 }
 
 /** ipc_call: words travel between the frames of caller and receiver. */
