@@ -12,8 +12,11 @@
  * which the kernel keeps with its inode and replaces by what a reply says. A server that was killed is started again and ATTACHed to
  * every live mount; then the call that was under way is repeated with FS_REPEATED: the server must answer as if it had been done
  * once (create of what is there, unlink of what is gone: success).
- * Atomicity. Each method that changes the device does it by one COMMIT, as its last act before the reply; `truncate` and `release`
- * of long files may take several, each of which leaves a sound volume and a call that can be repeated.
+ * Atomicity. Each method that changes the device does it by one COMMIT, as its last act before the reply; `release` of long files may
+ * take several, each of which leaves a sound volume and a call that can be repeated.
+ * Power cuts. The medium gets a COMMIT sector by sector, in the order of its stages. The kernel calls `release` when what it knows has
+ * reached the medium, and lets the medium have the freed blocks before it makes another call: blocks that are allotted are free on the
+ * medium, with nothing that leads to them.
  *
  * Caching. The kernel keeps names, attributes and extents it was told until it asks for a change itself: a server never changes them
  * on its own. File data never passes through the server: the kernel reads and writes the extents.
@@ -38,10 +41,10 @@ export const FS_STRUCTS: Readonly<Record<string, string>> = {
   extent: "fileBlock: u64, deviceBlock: u64, blocks: u64",
 };
 
-const MOUNTED = "root: node, attributes: attributes, blockBytes: u32, nameMax: u32, deviceStart: u64, maxBytes: u64, flags: u32, magic: u32, blocksFree: u64";
+const MOUNTED = "root: node, attributes: attributes, blockBytes: u32, nameMax: u32, deviceStart: u64, maxBytes: u64, flags: u32, magic: u32, blocksFree: u64, mtimeStepNs: u64, atimeStepNs: u64";
 
 export const FS_METHODS: readonly ProtocolMethod[] = [
-  /** readOnly 1: nothing is written. EINVAL: no such file system on the device. options: what mount(8) passed, "uid=1,ro". flags: FsMountFlag. */
+  /** readOnly 1: nothing is written. EINVAL: no such file system on the device. options: what mount(8) passed, "uid=1,ro". flags: FsMountFlag. Steps: times are kept that precisely. */
   { id: 1, name: "mount", request: "readOnly: u32, options: name", reply: MOUNTED, errors: "INVAL ROFS" },
   /** After a restart: take the mount up again; the device is as the last COMMIT left it. Same arguments and answer. */
   { id: 2, name: "attach", request: "readOnly: u32, options: name", reply: MOUNTED },
@@ -72,9 +75,13 @@ export const FS_METHODS: readonly ProtocolMethod[] = [
    */
   { id: 13, name: "allocate", request: "node: node, have: u64, blocks: u64, size: u64, timeNs: u64", reply: "node: node, blocks: u64, blocksFree: u64, extents: extent[256]",
     errors: "NOSPC FBIG" },
-  /** Keeps the first `blocks` blocks at most, frees the rest; size is set to `size` (within the kept blocks). */
-  { id: 14, name: "truncate", request: "node: node, blocks: u64, size: u64, timeNs: u64", reply: "node: node, attributes: attributes, blocksFree: u64" },
-  /** Nobody holds the unlinked node any more: its blocks are free. */
+  /**
+   * Keeps the first `blocks` blocks at most; size is set to `size` (within the kept blocks). The rest becomes `tail`, which is to be
+   * released like an unlinked file; n0 0: there is none. tailBlock: the device block of block `blocks`, if the file has it and keeps some; else beyond the device.
+   */
+  { id: 14, name: "truncate", request: "node: node, blocks: u64, size: u64, timeNs: u64, tailBlock: u64",
+    reply: "node: node, tail: node, attributes: attributes, blocksFree: u64" },
+  /** Nobody holds the unlinked node any more, and the medium does not lead to it either: its blocks are free. */
   { id: 15, name: "release", request: "node: node", reply: "blocksFree: u64" },
   { id: 16, name: "statfs", request: "", reply: "blocks: u64, blocksFree: u64, files: u64, filesFree: u64" },
   /** Everything the server holds back (free counts) is committed; clean 1: the volume is marked clean, until the next change. */

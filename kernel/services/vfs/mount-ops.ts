@@ -57,7 +57,7 @@ export function mountRemount(place: Path, flags: u32, options: usize): i32 {
   if (m.root != place.dentry) return -(<i32>Errno.INVAL);
   if (!(flags & MountFlag.BIND)) {
     const sb = superOf(m.sb);
-    const r = superOpsOf(sb).remount(sb, options);
+    const r = superOpsOf(sb).remount(sb, flags, options);
     if (r < 0) return r;
   }
   m.flags = flags & MOUNT_KEPT;

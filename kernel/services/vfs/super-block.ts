@@ -25,14 +25,14 @@ export class StatfsInfo {
  *
  *   slot     may sleep  does
  *   statfs   no         fills `info`, which is zeroed
- *   remount  yes        new option string; 0 or -errno
+ *   remount  yes        new MountFlags and option string; 0 or -errno
  *   sync     yes        writes back; 0 or -errno
  *   release  yes        the last mount is gone, no inode is left: frees sb.data
  */
 @final @unmanaged
 export class SuperOps {
   statfs: (sb: SuperBlock, info: StatfsInfo) => void;
-  remount: (sb: SuperBlock, options: usize) => i32;
+  remount: (sb: SuperBlock, flags: u32, options: usize) => i32;
   sync: (sb: SuperBlock) => i32;
   release: (sb: SuperBlock) => void;
 }
@@ -57,7 +57,7 @@ const SUPER_OPS_NONE = changetype<SuperOps>(memory.data(offsetof<SuperOps>()));
 const SUPER_COUNTS: usize = memory.data(8, 4);
 
 function noneStatfs(sb: SuperBlock, info: StatfsInfo): void {}
-function noneRemount(sb: SuperBlock, options: usize): i32 { return 0; }
+function noneRemount(sb: SuperBlock, flags: u32, options: usize): i32 { return 0; }
 function noneSync(sb: SuperBlock): i32 { return 0; }
 function noneRelease(sb: SuperBlock): void {}
 

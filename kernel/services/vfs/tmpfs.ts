@@ -395,7 +395,7 @@ function tmpStatfs(sb: SuperBlock, info: StatfsInfo): void {
   info.filesFree = info.blocksFree;
 }
 
-function tmpRemount(sb: SuperBlock, options: usize): i32 {
+function tmpRemount(sb: SuperBlock, flags: u32, options: usize): i32 {
   const parsed = changetype<TmpOptions>(scratchPush(offsetof<TmpOptions>())); // SAFETY: scratch of that size
   const r = tmpOptionsParse(options, parsed);
   const maxPages = parsed.maxPages;

@@ -1,5 +1,8 @@
 /** Dates of FAT: since 1980, in steps of two seconds; taken as UTC. */
-const DAY_NS: u64 = 86_400_000_000_000;
+/** Days of last access are kept. */
+export const DAY_NS: u64 = 86_400_000_000_000;
+/** Times of writing are. */
+export const MTIME_STEP_NS: u64 = 2_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /** Days from 1970-01-01 to 1980-01-01 and to 2108-01-01. */
 const DAYS_1980: u64 = 3652;

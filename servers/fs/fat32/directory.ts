@@ -5,11 +5,11 @@
  * everything else. The run may cross clusters.
  */
 import { get16, get8, put16, room } from "../../runtime/memory";
-import { Attribute, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
+import { Attribute, CaseFlag, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
 import { Name, nameEncode, nameMend, shortChecksum, shortDecode } from "./name";
 import { chainNext, clusterFind, clusterTake, isError, chainSeek, Place } from "./table";
-import { freshSectors, sector } from "./transaction";
-import { clusterAt, deviceRead, directoryBytes, isCluster, Volume } from "./volume";
+import { freshSectors, sector, Stage, stageSet } from "./transaction";
+import { clusterAt, deviceRead, directoryBytes, isCluster, ShortNames, Volume } from "./volume";
 
 const SLOT: u32 = Slot.BYTES;
 /** Slots of the longest entry: 20 with parts of a name, and the short one. */
@@ -112,7 +112,7 @@ export function walkNext(v: Volume, walk: DirWalk): i32 {
       longLeft = 0;
     } else if ((get8(at + Slot.ATTRIBUTES) & Attribute.LONG_MASK) == <u32>Attribute.LONG) {
       longTake(walk, at, place);
-    } else if (shortTake(walk, at, place)) {
+    } else if (shortTake(v, walk, at, place)) {
       return 1;
     }
   }
@@ -165,8 +165,14 @@ export function longUnitAt(index: u32): u32 {
   return index < 5 ? 1 + index * 2 : index < 11 ? 14 + (index - 5) * 2 : 28 + (index - 11) * 2;
 }
 
+/** How the letters of a short name without a long one show. */
+function casesOf(v: Volume, slot: usize): u32 {
+  if (v.shortNames == ShortNames.FLAGS) return get8(slot + Slot.CASE);
+  return v.shortNames == ShortNames.SMALL ? <u32>CaseFlag.BASE | <u32>CaseFlag.EXTENSION : 0;
+}
+
 /** True for an entry to show. */
-function shortTake(walk: DirWalk, at: usize, place: u64): bool {
+function shortTake(v: Volume, walk: DirWalk, at: usize, place: u64): bool {
   const hasLong = longLeft == LONG_DONE && shortChecksum(at) == longSum && walk.name.length != 0;
   longLeft = 0;
   if (!hasLong) {
@@ -178,7 +184,7 @@ function shortTake(walk: DirWalk, at: usize, place: u64): bool {
     walk.run = 0;
     return false;
   }
-  if (!hasLong) shortDecode(walk.name, at);
+  if (!hasLong) shortDecode(walk.name, at, casesOf(v, at));
   nameMend(walk.name);
   walk.places[walk.run++] = place;
   walk.slot = at;
@@ -204,6 +210,10 @@ export function slotClusterSet(v: Volume, slot: usize, cluster: u32): void {
 }
 
 export function slotIsDirectory(slot: usize): bool { return (get8(slot + Slot.ATTRIBUTES) & Attribute.DIRECTORY) != 0; }
+
+/** How often the entry in a slot was moved (CaseFlag.MOVED), and the bits that say so. */
+export function movesOf(slot: usize): u32 { return get8(slot + Slot.CASE) >> 6 | get8(slot + Slot.CASE) & 4; }
+export function movesBits(moves: u32): u32 { return (moves & 3) << 6 | moves & 4; }
 
 /** The slot at `place` of the device, to be changed in the transaction; 0 when it cannot be read. */
 export function slotAt(v: Volume, place: u64): usize {
@@ -233,7 +243,9 @@ export function clusterAdd(v: Volume, after: u32): u32 {
   const cluster = clusterFind(v, after);
   if (cluster == 0 || isError(cluster)) return cluster;
   clusterTake(v, cluster, after);
+  stageSet(after != 0 ? Stage.GROWTH : Stage.CONTENTS);
   freshSectors(clusterAt(v, cluster), v.clusterBytes);
+  stageSet(Stage.ENTRY);
   return cluster;
 }
 

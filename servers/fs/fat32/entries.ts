@@ -3,13 +3,13 @@
  *
  * Changes stand in the transaction; the index follows at once and is dropped when the transaction fails (methods.ts).
  */
-import { bytesCopy, bytesSame, put16, put32, put8, room } from "../../runtime/memory";
+import { bytesCopy, bytesSame, get8, put16, put32, put8, room } from "../../runtime/memory";
 import { clusterAdd, DirWalk, holeFind, longUnitAt, slotAt, slotClusterSet, walkBeginAt, walkNext } from "./directory";
 import { DirIndex, entryEnter, indexOf, indexRemove, nextByName, nextByShort, shortHash } from "./index";
-import { Attribute, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
+import { Attribute, CaseFlag, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
 import { aliasBasis, aliasHashed, aliasMake, Name, nameHash, nameSame, SHORT_BYTES, shortChecksum, shortEncode } from "./name";
 import { chainNext, chainSeek, isError, Place } from "./table";
-import { clusterAt, directoryBytes, Volume } from "./volume";
+import { clusterAt, directoryBytes, ShortNames, Volume } from "./volume";
 
 const SLOT: u32 = Slot.BYTES;
 /** Aliases "~1" to "~4" of a name are tried, then ones made of its hash. */
@@ -60,7 +60,8 @@ export function entryMake(v: Volume, walk: DirWalk, start: u32, name: Name, temp
   const index = indexOf(v, start);
   if (index === null) return Err.IO;
   const flags = shortEncode(name, SHORT);
-  let isTaken = flags < 0 ? 1 : shortIsTaken(v, index);
+  const isSpelt = flags >= 0 && (v.shortNames == ShortNames.FLAGS || <u32>flags == 0); // by the short entry alone
+  let isTaken = !isSpelt ? 1 : shortIsTaken(v, index);
   if (isTaken < 0) return isTaken;
   const parts: u32 = isTaken == 0 ? 0 : (name.length + LONG_CHARS - 1) / LONG_CHARS;
   if (parts != 0) isTaken = aliasChoose(v, index, name);
@@ -72,10 +73,38 @@ export function entryMake(v: Volume, walk: DirWalk, start: u32, name: Name, temp
   if (slot == 0) return Err.IO;
   bytesCopy(slot, template, SLOT);
   bytesCopy(slot, SHORT, SHORT_BYTES);
-  put8(slot + Slot.CASE, parts == 0 ? flags : 0);
+  put8(slot + Slot.CASE, (parts == 0 ? flags : 0) | get8(template + Slot.CASE) & CaseFlag.MOVED);
   walk.slot = slot;
   entryEnter(index, nameHash(name), shortHash(SHORT), walk.entryCluster, walk.entryPosition);
   return 0;
+}
+
+/** Makes the entry that `walk` stands at a copy of `template` but for its name: the file it was is replaced in one sector. 0 or EIO. */
+export function entryReplace(v: Volume, walk: DirWalk, template: usize): i32 {
+  const slot = slotAt(v, walk.places[walk.run - 1]);
+  if (slot == 0) return Err.IO;
+  const cases = get8(slot + Slot.CASE) & (CaseFlag.BASE | CaseFlag.EXTENSION);
+  bytesCopy(slot + SHORT_BYTES, template + SHORT_BYTES, SLOT - SHORT_BYTES);
+  put8(slot + Slot.CASE, cases | get8(template + Slot.CASE) & CaseFlag.MOVED);
+  return 0;
+}
+
+/** Gives the entry that `walk` has just found another spelling of its name, in its place where that can be. 0, NOSPC, EIO. */
+export function entryRespell(v: Volume, walk: DirWalk, start: u32, name: Name, template: usize): i32 {
+  bytesCopy(SHORT, walk.slot, SHORT_BYTES);
+  if (walk.run > 1) {
+    partsWrite(v, walk, name, walk.run - 1);
+    return 0;
+  }
+  const flags = shortEncode(name, BASIS);
+  if (flags >= 0 && v.shortNames == ShortNames.FLAGS && bytesSame(BASIS, SHORT, SHORT_BYTES)) {
+    const slot = slotAt(v, walk.places[0]);
+    if (slot == 0) return Err.IO;
+    put8(slot + Slot.CASE, flags | get8(slot + Slot.CASE) & CaseFlag.MOVED);
+    return 0;
+  }
+  entryDelete(v, walk, start);
+  return entryMake(v, walk, start, name, template);
 }
 
 /** 1 when SHORT is an entry's short name, 0, or EIO. */

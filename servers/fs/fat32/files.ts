@@ -5,7 +5,7 @@ import { dateOf } from "./date";
 import { slotAt, slotCluster, slotClusterSet } from "./directory";
 import { Attribute, ENTRY_MASK, Err, Slot } from "./layout";
 import { chainNext, chainSeek, clusterFind, clusterGive, clusterTake, cursorsDrop, entryGet, entrySet, isError, Place } from "./table";
-import { abandon, begin, commit, isFilling } from "./transaction";
+import { abandon, begin, commit, isFilling, Stage, tableStageSet } from "./transaction";
 import { isCluster, Volume } from "./volume";
 
 const RUNS_MOST = <i32>FsExtents.R_EXTENTS_MOST;
@@ -101,7 +101,7 @@ function failWith(v: Volume, error: i32): i32 {
 }
 
 /** First cluster, size and time of writing in the transaction. False: the entry cannot be read. */
-function entryUpdate(v: Volume, place: u64, first: u32, size: u64, timeNs: u64): bool {
+export function entryUpdate(v: Volume, place: u64, first: u32, size: u64, timeNs: u64): bool {
   const slot = slotAt(v, place);
   if (slot == 0) return false;
   const date = dateOf(timeNs);
@@ -115,40 +115,48 @@ function entryUpdate(v: Volume, place: u64, first: u32, size: u64, timeNs: u64):
 }
 
 /**
- * Cuts the chain at `start` to `keep` clusters, from its end, in as many commits as it takes; the entry at `place` (0: none) follows
- * with each, `size` with the last. The first cluster then, 0 for none; a negated errno.
+ * Begins a transaction that ends the chain at `start` behind its first `keep` clusters (1 or more). The first cluster of what is cut off,
+ * which is to be released later: `tailBlock` says where it is, as the chain no longer does when the call is repeated. 0: nothing; EIO.
  */
-export function chainCut(v: Volume, start: u32, place: u64, keep: u32, size: u64, timeNs: u64): i64 {
-  let first = start;
-  while (true) {
-    let total: u32 = 0;
-    if (first != 0) {
-      if (entryGet(v, first) == 0) { // freed by this call before
-        first = 0;
-      } else {
-        const failed = chainSeek(v, first, v.clusters, PLACE);
-        if (failed < 0) return failed;
-        total = PLACE.index + 1;
-      }
-    }
-    begin(v);
-    const cut = total > keep ? tailFree(v, first, keep, total) : <i64>total;
-    if (cut < 0) return failWith(v, <i32>cut);
-    const left = <u32>cut;
-    if (left == 0) first = 0;
-    if (place != 0 && !entryUpdate(v, place, first, left <= keep ? min<u64>(size, <u64>left * v.clusterBytes) : <u64>left * v.clusterBytes, timeNs)) {
-      return failWith(v, Err.IO);
-    }
-    cursorsDrop(v);
-    const failed = commit(v);
-    if (failed < 0) return failed;
-    if (left <= keep) return first;
-  }
+export function chainCut(v: Volume, start: u32, keep: u32, tailBlock: u64): i64 {
+  begin(v);
+  tableStageSet(Stage.AFTER);
+  if (start == 0) return 0;
+  cursorsDrop(v);
+  const failed = chainSeek(v, start, keep - 1, PLACE);
+  if (failed < 0) return failed;
+  if (PLACE.index != keep - 1) return 0;
+  const next = chainNext(v, PLACE.cluster);
+  if (isError(next)) return Err.IO;
+  if (next != 0) entrySet(v, PLACE.cluster, ENTRY_MASK);
+  if (next != 0) return next;
+  const told = tailBlock < v.clusters ? <u32>tailBlock + 2 : 0;
+  const entry = told != 0 ? entryGet(v, told) : 0;
+  return isError(entry) ? Err.IO : entry != 0 ? told : 0;
 }
 
-/** Frees from the end as much of [keep, total) as one commit takes: how many clusters are left, or EIO. */
-function tailFree(v: Volume, first: u32, keep: u32, total: u32): i64 {
-  const from = total - keep > TAIL ? total - TAIL : keep;
+/** Frees the chain at `first`, from its end, in as many commits as it takes. 0 or EIO. */
+export function chainFree(v: Volume, first: u32): i32 {
+  let left: u32 = 1;
+  while (left != 0) {
+    cursorsDrop(v);
+    if (first == 0 || entryGet(v, first) == 0) return 0; // freed by this call before
+    let failed = chainSeek(v, first, v.clusters, PLACE);
+    if (failed < 0) return failed;
+    begin(v);
+    const rest = tailFree(v, first, PLACE.index + 1);
+    if (rest < 0) return failWith(v, <i32>rest);
+    left = <u32>rest;
+    cursorsDrop(v);
+    failed = commit(v);
+    if (failed < 0) return failed;
+  }
+  return 0;
+}
+
+/** Frees from the end of a chain of `total` as much as one commit takes: how many clusters are left, or EIO. */
+function tailFree(v: Volume, first: u32, total: u32): i64 {
+  const from = total > TAIL ? total - TAIL : 0;
   cursorsDrop(v);
   let failed = chainSeek(v, first, from, PLACE);
   if (failed < 0) return failed;

@@ -19,8 +19,11 @@ export const enum Long { ORDINAL = 0, ATTRIBUTES = 11, TYPE = 12, CHECKSUM = 13,
 export const LONG_CHARS: u32 = 13;
 export const LONG_LAST: u32 = 0x40;
 export const enum Attribute { READ_ONLY = 1, HIDDEN = 2, SYSTEM = 4, LABEL = 8, DIRECTORY = 16, ARCHIVE = 32, LONG = 15, LONG_MASK = 63 }
-/** Slot.CASE */
-export const enum CaseFlag { BASE = 8, EXTENSION = 16 }
+/**
+ * Slot.CASE. MOVED: how often the entry was moved, modulo eight, in bits that nobody uses: of two entries with one chain, as a power cut in
+ * a rename leaves them, the one that is a few moves further is the new one.
+ */
+export const enum CaseFlag { BASE = 8, EXTENSION = 16, MOVED = 0xc4 }
 export const FREED: u32 = 0xe5;
 /** Stands for a name that begins with FREED. */
 export const KANJI: u32 = 0x05;

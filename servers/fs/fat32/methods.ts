@@ -5,18 +5,20 @@ import {
 } from "../../../kernel/abi/file-system.gen";
 import { FsMountFlag, FsValid, FS_MOUNTS, FS_REPEATED } from "../../../kernel/abi/file-system";
 import { bytesFill, get16, get32, get64, get8, put16, put32, put64, put8, room } from "../../runtime/memory";
-import { dateOf, nsOf, tenthsOf } from "./date";
+import { dateOf, DAY_NS, MTIME_STEP_NS, nsOf, tenthsOf } from "./date";
 import {
-  clusterAdd, DirWalk, entryName, isEmpty, slotAt, slotCluster, slotClusterSet, slotIsDirectory, slotRead, startIsSound, walkBegin, walkNext,
+  clusterAdd, DirWalk, entryName, isEmpty, movesBits, movesOf, slotAt, slotCluster, slotClusterSet, slotIsDirectory, slotRead,
+  startIsSound, walkBegin, walkNext,
 } from "./directory";
-import { dotsWrite, entryDelete, entryMake, nameFind } from "./entries";
-import { allocate, Allocation, chainCut, clustersOf, Runs, runsOf, slotIsSound } from "./files";
+import { dotsWrite, entryDelete, entryMake, entryReplace, entryRespell, nameFind } from "./entries";
+import { allocate, Allocation, chainCut, chainFree, clustersOf, entryUpdate, Runs, runsOf, slotIsSound } from "./files";
 import { indexDrop, indexesDrop } from "./index";
 import { Attribute, Err, Slot } from "./layout";
 import { Name, nameDecode, nameExact, nameIsAllowed, nameSame } from "./name";
 import { optionsTake } from "./options";
+import { recover } from "./recovery";
 import { cursorsDrop, isError } from "./table";
-import { abandon, begin, commit, commitClean, hasFailed } from "./transaction";
+import { abandon, begin, commit, commitClean, hasFailed, Stage, stageSet } from "./transaction";
 import { clusterAt, trustInfo, Volume, volumeOpen } from "./volume";
 
 const MAGIC: u32 = 0x4d44;
@@ -132,25 +134,27 @@ function mountMethod(mount: u32, isAgain: bool): i32 {
   if (failed < 0) return failed;
   VOLUMES[mount] = v;
   indexesDrop();
+  const mended = isAgain || v.isReadOnly || !v.isMarked ? 0 : recover(v);
+  if (mended < 0) return mended;
   putNode(FsMount.R_ROOT, v.rootCluster, 0);
   putRootAttributes(v, window + FsMount.R_ATTRIBUTES);
   put32(window + FsMount.R_BLOCK_BYTES, v.clusterBytes);
   put32(window + FsMount.R_NAME_MAX, NAME_MAX);
   put64(window + FsMount.R_DEVICE_START, v.dataStart);
   put64(window + FsMount.R_MAX_BYTES, MAX_BYTES);
-  put32(window + FsMount.R_FLAGS, FsMountFlag.NO_HOLES | FsMountFlag.FOLD_CASE | (v.isReadOnly ? FsMountFlag.READ_ONLY : 0));
+  put32(window + FsMount.R_FLAGS, FsMountFlag.NO_HOLES | FsMountFlag.FOLD_CASE | (v.isReadOnly ? FsMountFlag.READ_ONLY : 0) | (v.isQuiet ? FsMountFlag.QUIET : 0));
   put32(window + FsMount.R_MAGIC, MAGIC);
   put64(window + FsMount.R_BLOCKS_FREE, v.free);
+  put64(window + FsMount.R_MTIME_STEP_NS, MTIME_STEP_NS);
+  put64(window + FsMount.R_ATIME_STEP_NS, DAY_NS);
   if (isAgain || v.isReadOnly) return 0;
-  begin(v);
-  const first = commitCount(v);
-  return first;
+  return commitMounted(v);
 }
 
-/** From now on FSInfo is right with every commit: a successor need not count. */
-function commitCount(v: Volume): i32 {
-  if (v.infoAt == 0) return 0;
-  return slotAt(v, v.infoAt) == 0 ? Err.IO : commit(v);
+/** Marks the volume as mounted; and from now on FSInfo is right with every commit: a successor need not count. */
+function commitMounted(v: Volume): i32 {
+  begin(v);
+  return slotAt(v, v.infoAt) == 0 ? Err.IO : commit(v); // of FAT12 and FAT16 that is the boot sector
 }
 
 function unmount(mount: u32): i32 {
@@ -310,36 +314,44 @@ function rename(v: Volume, isRepeated: bool): i32 {
 
 /** WALK stands at the old entry. */
 function renameMove(v: Volume, oldStart: u32, newStart: u32, isOneName: bool): i32 {
-  const oldPlace = WALK.places[WALK.run - 1];
-  const failedRead = slotRead(v, oldPlace, TEMPLATE);
+  const failedRead = slotRead(v, WALK.places[WALK.run - 1], TEMPLATE);
   if (failedRead < 0) return failedRead;
-  const isDirectory = slotIsDirectory(TEMPLATE);
+  put8(TEMPLATE + Slot.CASE, movesBits(movesOf(TEMPLATE) + 1));
   begin(v);
-  entryDelete(v, WALK, oldStart);
-  if (!isOneName) {
-    const victim = nameFind(v, OTHER, newStart, NEW_NAME);
-    if (victim < 0) return victim;
-    if (victim == 1) {
-      if (get32(window + FsRename.HAS_VICTIM) == 0) return Err.EXIST;
-      const victimStart = slotCluster(v, OTHER.slot);
-      const isVictimDirectory = slotIsDirectory(OTHER.slot);
-      entryDelete(v, OTHER, newStart);
-      if (isVictimDirectory) {
-        const empty = isEmpty(v, OTHER, victimStart);
-        if (empty <= 0) return empty < 0 ? empty : Err.NOTEMPTY;
-        indexDrop(v, victimStart);
-      }
-    }
-  }
-  const failed = entryMake(v, OTHER, newStart, NEW_NAME, TEMPLATE);
+  let failed = isOneName ? entryRespell(v, WALK, oldStart, NEW_NAME, TEMPLATE) : renameTarget(v, newStart);
   if (failed < 0) return failed;
-  if (isDirectory && oldStart != newStart) {
-    const up = slotAt(v, clusterAt(v, slotCluster(v, TEMPLATE)) + 32);
-    if (up == 0) return Err.IO;
-    slotClusterSet(v, up, newStart == v.rootCluster ? 0 : newStart);
-  }
+  if (slotIsDirectory(TEMPLATE) && oldStart != newStart) failed = parentSet(v, slotCluster(v, TEMPLATE), newStart);
+  if (failed < 0) return failed;
+  stageSet(Stage.AFTER);
+  if (!isOneName) entryDelete(v, WALK, oldStart);
   cursorsDrop(v);
   return commit(v);
+}
+
+/** Puts TEMPLATE under NEW_NAME, in the victim's entry or in one of its own. 0 or a negated errno. */
+function renameTarget(v: Volume, newStart: u32): i32 {
+  let found = nameFind(v, OTHER, newStart, NEW_NAME);
+  if (found < 0) return found;
+  if (found == 0) return entryMake(v, OTHER, newStart, NEW_NAME, TEMPLATE);
+  if (get32(window + FsRename.HAS_VICTIM) == 0) return Err.EXIST;
+  if (slotIsDirectory(OTHER.slot)) {
+    const victim = slotCluster(v, OTHER.slot);
+    const empty = isEmpty(v, OTHER, victim);
+    if (empty <= 0) return empty < 0 ? empty : Err.NOTEMPTY;
+    indexDrop(v, victim);
+    found = nameFind(v, OTHER, newStart, NEW_NAME);
+    if (found != 1) return Err.IO;
+  }
+  return entryReplace(v, OTHER, TEMPLATE);
+}
+
+/** ".." of the directory that begins at `start`. */
+function parentSet(v: Volume, start: u32, parent: u32): i32 {
+  if (!startIsSound(v, start) || start == 0) return Err.IO;
+  const up = slotAt(v, clusterAt(v, start) + Slot.BYTES);
+  if (up == 0) return Err.IO;
+  slotClusterSet(v, up, parent == v.rootCluster ? 0 : parent);
+  return 0;
 }
 
 // ---- Attributes and data ----
@@ -430,28 +442,42 @@ function truncate(v: Volume): i32 {
   if (v.isReadOnly) return Err.ROFS;
   const place = nodePlace(FsTruncate.NODE);
   const keep = <u32>min<u64>(get64(window + FsTruncate.BLOCKS), u32.MAX_VALUE);
-  const first = chainCut(v, nodeStart(FsTruncate.NODE), place, keep, get64(window + FsTruncate.SIZE), get64(window + FsTruncate.TIME_NS));
-  if (first < 0) return <i32>first;
-  putNode(FsTruncate.R_NODE, first, place);
+  const start = nodeStart(FsTruncate.NODE);
+  const tail = keep == 0 ? <i64>start : chainCut(v, start, keep, get64(window + FsTruncate.TAIL_BLOCK));
+  const failed = tail < 0 ? <i32>tail : sizeCommit(v, place, keep == 0 ? 0 : start, keep);
+  if (failed < 0) return failed;
+  putNode(FsTruncate.R_NODE, keep == 0 ? 0 : start, place);
+  putNode(FsTruncate.R_TAIL, <u64>tail, 0);
   put64(window + FsTruncate.R_BLOCKS_FREE, v.free);
   const at = window + FsTruncate.R_ATTRIBUTES;
   if (place == 0) { // a file without a name: its blocks alone are known
     bytesFill(at, 0, FsAttributes.BYTES);
     put32(at + FsAttributes.MODE, IFREG);
-    put64(at + FsAttributes.BLOCKS, first == 0 ? 0 : keep);
-    return 0;
+  } else {
+    const failedRead = slotRead(v, place, SLOT_BUFFER);
+    if (failedRead < 0) return failedRead;
+    putAttributes(v, at, SLOT_BUFFER, place);
   }
-  const failed = slotRead(v, place, SLOT_BUFFER);
-  if (failed < 0) return failed;
-  putAttributes(v, at, SLOT_BUFFER, place);
-  put64(at + FsAttributes.BLOCKS, first == 0 ? 0 : keep);
+  put64(at + FsAttributes.BLOCKS, keep);
   return 0;
+}
+
+/** The rest of a truncation, whose chain was cut in the transaction: the entry, which the medium gets before the chain. */
+function sizeCommit(v: Volume, place: u64, first: u32, keep: u32): i32 {
+  const size = min<u64>(get64(window + FsTruncate.SIZE), <u64>keep * v.clusterBytes);
+  if (keep == 0) begin(v);
+  const isDone = place == 0 || entryUpdate(v, place, first, size, get64(window + FsTruncate.TIME_NS));
+  if (!isDone) {
+    abandon(v);
+    return Err.IO;
+  }
+  return commit(v);
 }
 
 function release(v: Volume): i32 {
   if (v.isReadOnly) return Err.ROFS;
-  const first = chainCut(v, nodeStart(FsRelease.NODE), 0, 0, 0, 0);
-  if (first < 0) return <i32>first;
+  const failed = chainFree(v, nodeStart(FsRelease.NODE));
+  if (failed < 0) return failed;
   put64(window + FsRelease.R_BLOCKS_FREE, v.free);
   return 0;
 }

@@ -122,14 +122,13 @@ export function nameMend(name: Name): void {
 
 // ---- Short names ----
 
-/** The name of a short entry, letters as its case flags say. */
-export function shortDecode(name: Name, slot: usize): void {
-  const flags = get8(slot + Slot.CASE);
+/** The name of a short entry; `cases`: its letters are small (CaseFlag). */
+export function shortDecode(name: Name, slot: usize, cases: u32): void {
   name.length = 0;
-  shortPart(name, slot, 0, 8, (flags & CaseFlag.BASE) != 0);
+  shortPart(name, slot, 0, 8, (cases & CaseFlag.BASE) != 0);
   const dotAt = name.length;
   name.units[name.length++] = 0x2e;
-  shortPart(name, slot, 8, 11, (flags & CaseFlag.EXTENSION) != 0);
+  shortPart(name, slot, 8, 11, (cases & CaseFlag.EXTENSION) != 0);
   if (name.length == dotAt + 1) name.length--;
 }
 

@@ -1,15 +1,20 @@
 /** Mount options: "uid=1000,umask=022,ro". */
 import { get8 } from "../../runtime/memory";
+import { log } from "../../runtime/start";
 import { Err } from "./layout";
-import { Volume } from "./volume";
+import { ShortNames, Volume } from "./volume";
 
-/** Takes the options (UTF-8 at `at`) into the volume. 0, or EINVAL for what is unknown or malformed. */
+/** Takes the options (UTF-8 at `at`) into the volume. 0, or EINVAL for what is unknown, malformed, or asks for what there is not. */
 export function optionsTake(v: Volume, at: usize, bytes: u32): i32 {
   let from: u32 = 0;
   while (from < bytes) {
     let end = from;
     while (end < bytes && get8(at + end) != 0x2c) end++;
-    if (end > from && !optionTake(v, String.UTF8.decodeUnsafe(at + from, end - from))) return Err.INVAL;
+    const option = end > from ? String.UTF8.decodeUnsafe(at + from, end - from) : "";
+    if (end > from && !optionTake(v, option)) {
+      log("mount option not supported: " + option);
+      return Err.INVAL;
+    }
     from = end + 1;
   }
   return 0;
@@ -18,11 +23,18 @@ export function optionsTake(v: Volume, at: usize, bytes: u32): i32 {
 function optionTake(v: Volume, option: string): bool {
   const equals = option.indexOf("=");
   const name = equals < 0 ? option : option.substring(0, equals);
-  const value = equals < 0 ? "" : option.substring(equals + 1);
-  if (name == "ro" || name == "rw") {
-    if (name == "ro") v.isReadOnly = true;
-    return equals < 0;
-  }
+  return equals < 0 ? flagTake(v, name) : valueTake(v, name, option.substring(equals + 1));
+}
+
+function flagTake(v: Volume, name: string): bool {
+  if (name == "ro") v.isReadOnly = true;
+  else if (name == "quiet") v.isQuiet = true;
+  // Names are UTF-8; everything is written back soon, and in order.
+  else return name == "rw" || name == "utf8" || name == "flush";
+  return true;
+}
+
+function valueTake(v: Volume, name: string, value: string): bool {
   if (name == "uid" || name == "gid") {
     const id = number(value, 10);
     if (id < 0) return false;
@@ -37,8 +49,15 @@ function optionTake(v: Volume, option: string): bool {
     if (name != "fmask") v.directoryMask = <u32>mask;
     return true;
   }
-  // Names are UTF-8 and keep their case, whatever these ask; flush and errors=remount-ro are for writers of other kinds.
-  return name == "utf8" || name == "iocharset" || name == "codepage" || name == "shortname" || name == "quiet" || name == "flush" || name == "errors";
+  if (name == "shortname") {
+    v.shortNames = value == "lower" ? ShortNames.SMALL : value == "win95" ? ShortNames.CAPITAL : ShortNames.FLAGS;
+    return value == "lower" || value == "win95" || value == "winnt" || value == "mixed";
+  }
+  // What mount(8) and fstab say by default.
+  if (name == "utf8") return value == "1" || value == "yes" || value == "true";
+  if (name == "iocharset") return value == "utf8";
+  if (name == "codepage") return value == "437";
+  return name == "errors" && (value == "remount-ro" || value == "continue");
 }
 
 /** A number of that base without sign, or -1. */

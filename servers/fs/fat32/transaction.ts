@@ -3,6 +3,7 @@
  *
  * Invariants  T1  each sector (512 bytes, whatever the volume calls one) stands here once; a change of the FAT goes to every copy.
  *             T2  PIECES_MAX and BYTES_MAX of the kernel's COMMIT hold: whoever may need more asks isFilling and stops.
+ *             T3  a sector that several stages change belongs to the first of them.
  */
 import { BlockWrite } from "../../../kernel/abi/block-ring";
 import { linearVa } from "../../runtime/intrinsics";
@@ -16,9 +17,19 @@ const PIECES_MAX: u32 = 256;
 /** FAT sectors of a call: twice that many pieces and some others fit. */
 const FAT_SECTORS: u32 = 100;
 const OFFSETS = new StaticArray<u64>(SECTORS_MAX);
+const STAGES = new StaticArray<u8>(SECTORS_MAX);
 const DATA: usize = room(SECTORS_MAX * SECTOR);
 const WRITES: usize = room(PIECES_MAX * offsetof<BlockWrite>());
 
+/**
+ * The order in which a power cut may find the changes of one call (BlockWrite.stage). What leads to something follows it: a cluster
+ * that a directory grows by is zeroed before the FAT links it, the FAT before the entry that names a chain, a new directory's contents
+ * before its entry. What goes follows what stays: a file's new name stands before the old one goes.
+ */
+export const enum Stage { GROWTH = 0, TABLE = 1, CONTENTS = 2, ENTRY = 3, AFTER = 4 }
+
+let stage: Stage = Stage.ENTRY;
+let tableStage: Stage = Stage.TABLE;
 let count: u32 = 0;
 let fatSectors: u32 = 0;
 let pieces: u32 = 0;
@@ -32,9 +43,16 @@ export function begin(v: Volume): void {
   count = 0;
   fatSectors = 0;
   isBroken = false;
+  stage = Stage.ENTRY;
+  tableStage = Stage.TABLE;
   freeBefore = v.free;
   hintBefore = v.hint;
 }
+
+/** The changes to come are of this stage. */
+export function stageSet(next: Stage): void { stage = next; }
+/** Those of the FAT. */
+export function tableStageSet(next: Stage): void { tableStage = next; }
 
 /** True once after a change that did not come about: what followed it in memory is wrong. */
 export function hasFailed(): bool {
@@ -65,13 +83,17 @@ function add(offset: u64): usize {
     return DATA;
   }
   OFFSETS[count] = offset;
+  STAGES[count] = <u8>stage;
   return DATA + count++ * SECTOR;
 }
 
 /** What a sector of the device (512 bytes at a multiple of 512) is to become, to be changed; as it is at first. 0: it cannot be read. */
 export function sector(v: Volume, offset: u64): usize {
   const known = find(offset);
-  if (known >= 0) return DATA + known * SECTOR;
+  if (known >= 0) {
+    STAGES[known] = min<u8>(STAGES[known], <u8>stage); // T3
+    return DATA + known * SECTOR;
+  }
   const at = add(offset);
   if (deviceRead(v.mount, offset, at, SECTOR) >= 0) return at;
   isBroken = true;
@@ -95,7 +117,11 @@ export function pending(offset: u64): usize {
 /** A sector of the FAT (offset from its start). */
 export function fatSector(v: Volume, offset: u64): usize {
   if (find(v.fatStart + offset) < 0) fatSectors++;
-  return sector(v, v.fatStart + offset);
+  const before = stage;
+  stage = tableStage;
+  const at = sector(v, v.fatStart + offset);
+  stage = before;
+  return at;
 }
 
 /** Writes it all: free count, dirty mark and every copy of the FAT with it. 0 or a negated errno with nothing changed. */
@@ -123,21 +149,30 @@ export function commitClean(v: Volume): i32 {
 
 function commitRaw(v: Volume): i32 {
   pieces = 0;
-  for (let i: u32 = 0; i < count;) {
-    let run: u32 = 1;
-    while (i + run < count && OFFSETS[i + run] == OFFSETS[i] + run * SECTOR && isFat(v, OFFSETS[i + run]) == isFat(v, OFFSETS[i])) run++;
-    piecePut(OFFSETS[i], i, run);
-    if (isFat(v, OFFSETS[i]) && v.fats == 2) piecePut(OFFSETS[i] + v.fatBytes, i, run);
-    i += run;
-  }
+  for (let which: u32 = Stage.GROWTH; which <= <u32>Stage.AFTER; which++) piecesPut(v, which);
   const failed = isBroken ? Err.IO : deviceCommit(v.mount, WRITES, pieces);
   v.windowAt = ~0;
   return failed;
 }
 
+/** Pieces of one stage. */
+function piecesPut(v: Volume, which: u32): void {
+  for (let i: u32 = 0; i < count;) {
+    if (STAGES[i] != which) {
+      i++;
+      continue;
+    }
+    let run: u32 = 1;
+    while (i + run < count && STAGES[i + run] == which && OFFSETS[i + run] == OFFSETS[i] + run * SECTOR && isFat(v, OFFSETS[i + run]) == isFat(v, OFFSETS[i])) run++;
+    piecePut(OFFSETS[i], i, run, which);
+    if (isFat(v, OFFSETS[i]) && v.fats == 2) piecePut(OFFSETS[i] + v.fatBytes, i, run, which);
+    i += run;
+  }
+}
+
 function isFat(v: Volume, offset: u64): bool { return offset >= v.fatStart && offset < v.fatStart + v.fatBytes; }
 
-function piecePut(offset: u64, index: u32, run: u32): void {
+function piecePut(offset: u64, index: u32, run: u32, which: u32): void {
   if (pieces == PIECES_MAX) {
     isBroken = true;
     return;
@@ -146,11 +181,12 @@ function piecePut(offset: u64, index: u32, run: u32): void {
   write.offset = offset;
   write.va = linearVa(DATA + index * SECTOR);
   write.bytes = run * SECTOR;
-  write.stage = 0;
+  write.stage = which;
 }
 
 function infoPut(v: Volume): void {
   if (v.infoAt == 0) return;
+  stageSet(Stage.GROWTH); // it waits for nothing
   const at = sector(v, v.infoAt);
   if (at == 0) return;
   put32(at + Info.FREE, v.free);
@@ -160,6 +196,7 @@ function infoPut(v: Volume): void {
 /** The mark of Windows in FAT[1] and that of Linux in the boot sector. */
 function mark(v: Volume, isDirty: bool): void {
   if (v.isMarked == isDirty) return;
+  stageSet(isDirty ? Stage.GROWTH : Stage.AFTER);
   const boot = sector(v, 0);
   if (boot == 0) return;
   const state = boot + (v.bits == 32 ? Boot.STATE_32 : Boot.STATE_16);

@@ -14,6 +14,9 @@ export class Cursor {
   cluster: u32 = 0;
 }
 
+/** How short names show when there is no long one: shortname=lower, win95, winnt and mixed. */
+export const enum ShortNames { SMALL, CAPITAL, FLAGS }
+
 export const CURSORS: u32 = 64;
 const WINDOW: u32 = 4096;
 const COUNT_CHUNK: u32 = 65536;
@@ -28,6 +31,8 @@ export class Volume {
   gid: u32 = 0;
   fileMask: u32 = 0o22;
   directoryMask: u32 = 0o22;
+  isQuiet: bool = false;
+  shortNames: ShortNames = ShortNames.FLAGS;
   deviceBytes: u64 = 0;
   bits: u32 = 32;         // of an entry of the FAT: 12, 16, 32
   clusterBytes: u32 = 0;

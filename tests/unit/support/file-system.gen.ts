@@ -5,8 +5,8 @@ export interface Entry { node: Node; attributes: Attributes; position: bigint; n
 export interface Extent { fileBlock: bigint; deviceBlock: bigint; blocks: bigint }
 
 export interface FileSystemCalls {
-  mount: { request: { readOnly: number; options: Uint8Array }; reply: { root: Node; attributes: Attributes; blockBytes: number; nameMax: number; deviceStart: bigint; maxBytes: bigint; flags: number; magic: number; blocksFree: bigint } };
-  attach: { request: { readOnly: number; options: Uint8Array }; reply: { root: Node; attributes: Attributes; blockBytes: number; nameMax: number; deviceStart: bigint; maxBytes: bigint; flags: number; magic: number; blocksFree: bigint } };
+  mount: { request: { readOnly: number; options: Uint8Array }; reply: { root: Node; attributes: Attributes; blockBytes: number; nameMax: number; deviceStart: bigint; maxBytes: bigint; flags: number; magic: number; blocksFree: bigint; mtimeStepNs: bigint; atimeStepNs: bigint } };
+  attach: { request: { readOnly: number; options: Uint8Array }; reply: { root: Node; attributes: Attributes; blockBytes: number; nameMax: number; deviceStart: bigint; maxBytes: bigint; flags: number; magic: number; blocksFree: bigint; mtimeStepNs: bigint; atimeStepNs: bigint } };
   unmount: { request: Record<string, never>; reply: Record<string, never> };
   lookup: { request: { dir: Node; name: Uint8Array }; reply: { node: Node; attributes: Attributes } };
   readdir: { request: { dir: Node; position: bigint }; reply: { entries: Entry[] } };
@@ -18,7 +18,7 @@ export interface FileSystemCalls {
   setattr: { request: { node: Node; atimeNs: bigint; mtimeNs: bigint; valid: number; mode: number }; reply: { node: Node; attributes: Attributes } };
   extents: { request: { node: Node; fileBlock: bigint; blocks: bigint }; reply: { extents: Extent[] } };
   allocate: { request: { node: Node; have: bigint; blocks: bigint; size: bigint; timeNs: bigint }; reply: { node: Node; blocks: bigint; blocksFree: bigint; extents: Extent[] } };
-  truncate: { request: { node: Node; blocks: bigint; size: bigint; timeNs: bigint }; reply: { node: Node; attributes: Attributes; blocksFree: bigint } };
+  truncate: { request: { node: Node; blocks: bigint; size: bigint; timeNs: bigint; tailBlock: bigint }; reply: { node: Node; tail: Node; attributes: Attributes; blocksFree: bigint } };
   release: { request: { node: Node }; reply: { blocksFree: bigint } };
   statfs: { request: Record<string, never>; reply: { blocks: bigint; blocksFree: bigint; files: bigint; filesFree: bigint } };
   sync: { request: { clean: number }; reply: Record<string, never> };

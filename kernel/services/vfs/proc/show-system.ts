@@ -34,6 +34,7 @@ import { ProcNodeId, procFileAdd, procLinkAdd, procWriteSet } from "./node";
 import { SeqBuf, seqByte, seqCString, seqDec, seqDecPad, seqSpaceDec, seqStr } from "./seq-buf";
 import { cpuinfoShow } from "./show-cpuinfo";
 import { interruptsCount, interruptsShow } from "./show-interrupts";
+import { servedShow } from "./show-served";
 import { zoneinfoShow } from "./show-zoneinfo";
 import { tasksLog } from "./tasks-log";
 
@@ -58,6 +59,7 @@ export function systemNodesAdd(): void {
   procFileAdd(root, "capabilities", 0o444, capabilitiesShow);
   procFileAdd(root, "ipc", 0o444, ipcShow);
   procFileAdd(root, "roundtrips", 0o444, roundTripsShow);
+  procFileAdd(root, "served", 0o444, servedShow);
   procFileAdd(root, "interrupts", 0o444, interruptsShow);
   procFileAdd(root, "loadavg", 0o444, loadavgShow);
   procFileAdd(root, "meminfo", 0o444, meminfoShow);

@@ -7,7 +7,7 @@ import { Errno } from "../../../abi/errno";
 import {
   FsAttributes, FsCreate, FsEntry, FsLookup, FsMethod, FsMkdir, FsNode, FsReaddir, FsRename, FsRmdir, FsSetattr, FsUnlink, FS_NAME_BYTES,
 } from "../../../abi/file-system.gen";
-import { FsValid } from "../../../abi/file-system";
+import { FsMountFlag, FsValid } from "../../../abi/file-system";
 import { realNowNs } from "../../../core/time/clock";
 import { kfree, kmalloc } from "../../../core/mm/slab";
 import { bytesCopy, wordAt32, wordAt64 } from "../../../lib/bytes";
@@ -24,7 +24,7 @@ import { servedFileOps, servedTruncate } from "./file";
 import {
   dirtyMark, fsOf, metaTake, mountOfFs, nodeTake, pagesUndirty, servedInodeGone, servedInodeNew, ServedInode, servedOf, ServedSuper,
 } from "./inode";
-import { metadataFsync } from "./sync";
+import { blocksReclaim, metadataFsync } from "./sync";
 
 /** "." and ".." stand before the server's positions. */
 const DOTS: u64 = 2;
@@ -79,8 +79,11 @@ function servedLookup(dir: Inode, name: usize, length: u32): usize {
   return result == -(<i32>Errno.NOENT) ? 0 : result < 0 ? <usize>result : found;
 }
 
-/** Directories may need a block for the entry, and one for themselves. */
-function roomIsLeft(fs: ServedSuper): bool { return fs.blocksFree >= fs.reserved + 2; }
+/** Directories may need a block for the entry, and one for themselves; the server knows, but not what is promised to files. */
+function roomIsLeft(fs: ServedSuper): bool {
+  const isPlenty = fs.blocksFree >= fs.reserved + 2 || (blocksReclaim(fs) && fs.blocksFree >= fs.reserved + 2);
+  return isPlenty || fs.reserved == 0;
+}
 
 function servedCreate(dir: Inode, name: usize, length: u32, mode: u32, rdev: u64): usize {
   const kind = mode & <u32>FileMode.IFMT;
@@ -186,7 +189,11 @@ function servedRename(
 
 function servedGetattr(inode: Inode): i32 {
   const si = servedOf(inode);
-  inode.blocks = <u64>si.blocks * (fsOf(si).blockBytes >> 9);
+  const fs = fsOf(si);
+  inode.blocks = <u64>si.blocks * (fs.blockBytes >> 9);
+  inode.mtimeNs -= inode.mtimeNs % fs.mtimeStepNs;
+  inode.ctimeNs -= inode.ctimeNs % fs.mtimeStepNs;
+  inode.atimeNs -= inode.atimeNs % fs.atimeStepNs;
   return 0;
 }
 
@@ -210,7 +217,8 @@ function servedSetattr(inode: Inode, valid: u32): i32 {
   if (result == 0) answerTake(si, inode, c, valid);
   callEnd(c);
   if (result < 0) return result;
-  return valid & AttrValid.OWNER && (inode.uid != uid || inode.gid != gid) ? -(<i32>Errno.PERM) : 0;
+  const isRefused = (valid & AttrValid.OWNER) != 0 && (inode.uid != uid || inode.gid != gid);
+  return isRefused && !(fs.flags & FsMountFlag.QUIET) ? -(<i32>Errno.PERM) : 0;
 }
 
 /** Times that are newer here than the server knows stay. */

@@ -20,12 +20,14 @@ import { File, FileOps, FileRight, Inode, inodeOf } from "../types";
 import { callBegin, callEnd, callMake, reply64, replyAt, requestPut64, requestPutNode } from "./connection";
 import { dataPageAlloc, dataPageGet, inodeWriteBack, lastPageZero, READ_AHEAD } from "./data";
 import {
-  dirtyMark, dirtyPages, diskOfFs, errorsOf, extentsCut, fsOf, ioLock, ioUnlock, mountOfFs, nodeTake, pageDirty, pagesUndirty, reserveSet, servedOf,
-  ServedInode, servedUsed,
+  deviceBlockOf, dirtyMark, dirtyPages, diskOfFs, errorsOf, extentsCut, fsOf, ioLock, ioUnlock, isReadOnlyNow, mountOfFs, nodeTake, pageDirty,
+  pagesUndirty, reserveMost, reserveSet, servedOf, ServedInode, servedUsed, tailDoom,
 } from "./inode";
-import { metadataSync } from "./sync";
+import { blocksReclaim, metadataSync } from "./sync";
 
 const PAGE: u32 = 4096;
+/** FsTruncate.TAIL_BLOCK when nothing is cut off; no negated errno. */
+const NO_TAIL: i64 = i64.MIN_VALUE;
 const MAP_SHARED: u32 = 1;
 const PROT_WRITE: u32 = 2;
 const SERVED_FILE_OPS = changetype<FileOps>(memory.data(offsetof<FileOps>()));
@@ -81,12 +83,13 @@ function aheadOf(si: ServedInode, index: u64, wanted: u32): u32 {
   return ahead;
 }
 
-function servedWrite(file: File, bufVa: u64, count: u32, pos: u64): i64 {
+function servedWrite(file: File, bufVa: u64, wanted: u32, pos: u64): i64 {
   const inode = inodeOf(file.inode);
   const si = servedOf(inode);
-  if (mountOfFs(fsOf(si)).isReadOnly) return -(<i64>Errno.ROFS);
-  const end = pos + count;
-  if (end > inode.size && !sizeReserve(si, end)) return -(<i64>Errno.NOSPC);
+  if (isReadOnlyNow(fsOf(si))) return -(<i64>Errno.ROFS);
+  const end = pos + wanted <= inode.size || sizeReserve(si, pos + wanted) ? pos + wanted : max<u64>(inode.size, sizeReserveMost(si));
+  if (end <= pos && wanted != 0) return -(<i64>Errno.NOSPC);
+  const count = <u32>(end - pos);
   let done: u32 = 0;
   let failure: i32 = 0;
   while (done < count) {
@@ -115,10 +118,18 @@ function servedWrite(file: File, bufVa: u64, count: u32, pos: u64): i64 {
   return done != 0 ? <i64>done : <i64>failure;
 }
 
-/** Sees to it that blocks up to `size` will be had. */
+/** Sees to it that blocks up to `size` will be had; what deleted files still hold is freed when it must be. */
 function sizeReserve(si: ServedInode, size: u64): bool {
   const need = <u32>((size + fsOf(si).blockBytes - 1) / fsOf(si).blockBytes);
-  return reserveSet(si, need > si.blocks ? need - si.blocks : 0);
+  const missing = need > si.blocks ? need - si.blocks : 0;
+  return reserveSet(si, missing) || (blocksReclaim(fsOf(si)) && reserveSet(si, missing));
+}
+
+/** Sees to it that the file can have all blocks that are left: the size that this makes possible. */
+function sizeReserveMost(si: ServedInode): u64 {
+  const fs = fsOf(si);
+  const most = si.blocks + reserveMost(si);
+  return sizeReserve(si, <u64>most * fs.blockBytes) ? <u64>most * fs.blockBytes : 0;
 }
 
 /** Writes into one page: bytes copied (fewer when the buffer faults), or a negated errno. */
@@ -166,8 +177,8 @@ function servedFsync(file: File): i32 {
   const fs = fsOf(si);
   inodeWriteBack(si); // its failure is among the errors
   let failed = metadataSync(fs, false);
+  if (failed == 0) failed = diskFlush(diskOfFs(fs)); // data before what leads to it
   if (failed == 0) failed = buffersWrite(diskOfFs(fs));
-  if (failed == 0) failed = diskFlush(diskOfFs(fs));
   const ofFile = errseqCheck(errorsOf(si), changetype<usize>(file) + offsetof<File>("errorsSeen"));
   const ofDisk = errseqCheck(diskErrors(diskOfFs(fs)), changetype<usize>(file) + offsetof<File>("data1"));
   return ofFile < 0 ? ofFile : ofDisk < 0 ? ofDisk : failed;
@@ -195,7 +206,7 @@ function servedMmapPage(file: File, index: u64, forWrite: u32): i32 {
 /** InodeOps.truncate. Inode.lock is held. */
 export function servedTruncate(inode: Inode, size: u64): i32 {
   const si = servedOf(inode);
-  if (mountOfFs(fsOf(si)).isReadOnly) return -(<i32>Errno.ROFS);
+  if (isReadOnlyNow(fsOf(si))) return -(<i32>Errno.ROFS);
   si.hasNewTimes = 1;
   if (size >= inode.size) return servedExtend(si, inode, size);
   const first = (size + PAGE - 1) >> 12;
@@ -225,16 +236,20 @@ function blocksCut(si: ServedInode, inode: Inode, size: u64): i32 {
   const keep = <u32>min<u64>(si.blocks, (size + fs.blockBytes - 1) / fs.blockBytes);
   reserveSet(si, 0);
   if (keep == si.blocks && si.diskSize <= size) return 0;
+  const tail = keep != 0 && keep < si.blocks ? deviceBlockOf(si, keep) : NO_TAIL;
+  if (tail < 0 && tail != NO_TAIL) return <i32>tail;
   const c = callBegin(mountOfFs(fs));
   requestPutNode(c, FsTruncate.NODE, si.n0, si.n1);
   requestPut64(c, FsTruncate.BLOCKS, keep);
   requestPut64(c, FsTruncate.SIZE, min<u64>(size, si.diskSize));
   requestPut64(c, FsTruncate.TIME_NS, inode.mtimeNs);
+  requestPut64(c, FsTruncate.TAIL_BLOCK, tail);
   const result = callMake(c, mountOfFs(fs), FsMethod.TRUNCATE, FsTruncate.REQUEST_END, FsTruncate.REPLY_END);
   if (result == 0) {
     nodeTake(si, replyAt(c, FsTruncate.R_NODE));
     fs.blocksFree = reply64(c, FsTruncate.R_BLOCKS_FREE);
     si.diskSize = min<u64>(size, si.diskSize);
+    if (reply64(c, FsTruncate.R_TAIL) != 0) tailDoom(fs, replyAt(c, FsTruncate.R_TAIL), si.blocks - keep);
     si.blocks = <u32>min<u64>(keep, reply64(c, FsTruncate.R_ATTRIBUTES + FsAttributes.BLOCKS));
     extentsCut(si, si.blocks);
   }

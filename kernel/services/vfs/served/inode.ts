@@ -3,7 +3,7 @@
  *
  *   alive list   every ServedInode with an inode: where clean pages are taken from when memory runs short
  *   dirty list   those whose pages, size or times the server or the device does not have yet; each holds its inode
- *   doomed list  those whose inode is gone and whose blocks the server has yet to free (no name, last user gone)
+ *   doomed list  those whose blocks the server has yet to free: of files without a name whose last user is gone, and ends cut off files
  *
  * Invariants  S1  an inode on the dirty list has a reference for it.
  *             S2  extents cover file blocks [0, mapped) without gaps, in order; mapped <= blocks.
@@ -22,11 +22,13 @@ import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core
 import { bytesCopy, wordAt32, wordAt64 } from "../../../lib/bytes";
 import { ListNode, listAppend, listEmpty, listInit, listNodeAt, listRemove, listSame, ownerOf } from "../../../lib/list";
 import { Rank } from "../../../lib/lock-rank";
+import { logWarn } from "../../../lib/log";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
 import { wordAt, wordSet } from "../../../lib/words";
 import { Disk } from "../../block/disk";
 import { inodeAlloc, inodeGet } from "../inode";
 import { NO_PAGE, pageCacheFind, pageCacheNext, pageCacheTrim } from "../page-cache";
+import { MountFlag } from "../mount";
 import { FileMode, Inode, SuperBlock, inodeOf } from "../types";
 import { callBegin, callEnd, callMake, Connection, reply32, replyAt, requestPut64, requestPutNode, ServedMount, servedMountAt } from "./connection";
 
@@ -49,6 +51,9 @@ export class ServedSuper {
   blocksTotal: u64;
   blocksFree: u64;   // as the server said last
   reserved: u64;     // S4
+  doomedBlocks: u64; // of the doomed list
+  mtimeStepNs: u64;  // what times are rounded down to
+  atimeStepNs: u64;
   dirty: u64;        // a ListNode held by value: ServedInode.dirtyNode, oldest first
   doomed: u64;       // a ListNode held by value: ServedInode.dirtyNode
   blockBytes: u32;
@@ -105,6 +110,11 @@ export function servedOf(inode: Inode): ServedInode { return servedInodeAt(inode
 export function servedSuperAt(address: usize): ServedSuper { return changetype<ServedSuper>(address); } // SAFETY: the caller names one
 export function fsOf(si: ServedInode): ServedSuper { return servedSuperAt(si.fs); }
 export function mountOfFs(fs: ServedSuper): ServedMount { return servedMountAt(changetype<usize>(fs)); } // its head
+/** It was mounted so, or remounted. */
+export function isReadOnlyNow(fs: ServedSuper): bool {
+  const sb = changetype<SuperBlock>(<usize>fs.sb); // SAFETY: set at mount
+  return mountOfFs(fs).isReadOnly != 0 || (sb.flags & MountFlag.RDONLY) != 0;
+}
 export function diskOfFs(fs: ServedSuper): Disk { return changetype<Disk>(<usize>fs.disk); } // SAFETY: set at mount
 /** The word where errors of a file's write-back are kept (lib/errseq.ts). */
 export function errorsOf(si: ServedInode): usize { return changetype<usize>(si) + offsetof<ServedInode>("errors"); }
@@ -189,9 +199,27 @@ export function servedInodeGone(si: ServedInode, isNameless: bool): void {
   spinLock(LISTS_LOCK);
   listRemove(aliveNode(si));
   si.inode = 0;
-  if (isNameless) listAppend(doomedList(fs), dirtyNode(si));
+  if (isNameless) doomLocked(fs, si);
   spinUnlock(LISTS_LOCK);
   if (!isNameless) kfree(changetype<usize>(si));
+}
+
+function doomLocked(fs: ServedSuper, si: ServedInode): void {
+  listAppend(doomedList(fs), dirtyNode(si));
+  fs.doomedBlocks += si.blocks;
+}
+
+/** `blocks` blocks from `node` on were cut off a file, and are to be released. When memory is full they are lost until the volume is checked. */
+export function tailDoom(fs: ServedSuper, node: usize, blocks: u32): void {
+  const address = kzalloc(offsetof<ServedInode>());
+  if (address == 0) return logWarn("fs", "no memory to remember blocks that are to be freed: they are lost");
+  const si = servedInodeAt(address);
+  listInit(dirtyNode(si));
+  nodeTake(si, node);
+  si.blocks = blocks;
+  spinLock(LISTS_LOCK);
+  doomLocked(fs, si);
+  spinUnlock(LISTS_LOCK);
 }
 
 /** Takes one off the doomed list; its memory is the caller's. Null: it is empty. */
@@ -200,7 +228,10 @@ export function doomedTake(fs: ServedSuper): ServedInode | null {
   const node = doomedList(fs).next;
   let found: ServedInode | null = null;
   if (!listSame(node, doomedList(fs))) found = ofDirtyNode(node);
-  if (found) listRemove(node);
+  if (found) {
+    listRemove(node);
+    fs.doomedBlocks -= found.blocks;
+  }
   spinUnlock(LISTS_LOCK);
   return found;
 }
@@ -235,7 +266,8 @@ export function dirtyTake(fs: ServedSuper, beforeNs: u64): ServedInode | null {
   return found;
 }
 
-export function hasDirty(fs: ServedSuper): bool { return !listEmpty(dirtyList(fs)) || !listEmpty(doomedList(fs)); }
+export function hasDirty(fs: ServedSuper): bool { return !listEmpty(dirtyList(fs)); }
+export function hasDoomed(fs: ServedSuper): bool { return !listEmpty(doomedList(fs)); }
 
 /** The page has bytes the device does not have. */
 export function pageDirty(si: ServedInode, pfn: u32): void {
@@ -301,6 +333,16 @@ export function reserveSet(si: ServedInode, blocks: u32): bool {
   }
   spinUnlock(LISTS_LOCK);
   return fits;
+}
+
+/** The most that reserveSet takes. */
+export function reserveMost(si: ServedInode): u32 {
+  const fs = fsOf(si);
+  spinLock(LISTS_LOCK);
+  const others = fs.reserved - si.reserved;
+  const most = fs.blocksFree > others ? fs.blocksFree - others : 0;
+  spinUnlock(LISTS_LOCK);
+  return <u32>min<u64>(most, u32.MAX_VALUE - si.blocks);
 }
 
 // ---- Extents ----
@@ -387,6 +429,26 @@ export class DevicePlace {
   bytes: u64;  // that follow it there
 }
 
+/** Device block of block `block` (< blocks). ioMutex is held. A negated errno. */
+export function deviceBlockOf(si: ServedInode, block: u32): i64 {
+  const failed = extentsReach(si, block);
+  if (failed < 0) return failed;
+  const index = extentOf(si, block);
+  return <i64>extentWord(si, index, 1) + (block - extentWord(si, index, 0));
+}
+
+/** Index of the extent that has block `block` (< mapped). */
+function extentOf(si: ServedInode, block: u32): u32 {
+  let low: u32 = 0;
+  let high = si.extentCount;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (extentWord(si, middle, 0) <= block) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Finds byte `at` of the file, which lies in one of its blocks. ioMutex is held. 0 or a negated errno. */
 export function placeFind(si: ServedInode, at: u64, out: DevicePlace): i32 {
   const fs = fsOf(si);
@@ -394,13 +456,7 @@ export function placeFind(si: ServedInode, at: u64, out: DevicePlace): i32 {
   if (block >= si.blocks) return -Errno.IO;
   const failed = extentsReach(si, <u32>block);
   if (failed < 0) return failed;
-  let low: u32 = 0;
-  let high = si.extentCount;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (extentWord(si, middle, 0) <= <u32>block) low = middle;
-    else high = middle;
-  }
+  const low = extentOf(si, <u32>block);
   const within = at - <u64>extentWord(si, low, 0) * fs.blockBytes;
   out.offset = fs.deviceStart + <u64>extentWord(si, low, 1) * fs.blockBytes + within;
   out.bytes = <u64>extentWord(si, low, 2) * fs.blockBytes - within;

@@ -97,7 +97,7 @@ function writesApply(fs: ServedSuper, writes: usize, count: u32): i32 {
   let total: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const write = writeOf(writes, i);
-    if (write.bytes == 0 || write.bytes > COMMIT_MOST - total) return -Errno.INVAL;
+    if (write.bytes == 0 || write.bytes > COMMIT_MOST - total || (i != 0 && write.stage < writeOf(writes, i - 1).stage)) return -Errno.INVAL;
     if (write.offset > bytesOf(fs) || write.bytes > bytesOf(fs) - write.offset) return -Errno.INVAL;
     write.offset += fs.deviceBase;
     if (!userRangeOk(write.va, write.bytes)) return -Errno.FAULT;

@@ -32,8 +32,8 @@ import {
 } from "./connection";
 import { servedDirectoriesInit, servedInodeOf } from "./directory";
 import { servedFilesInit } from "./file";
-import { dirtyPages, diskOfFs, hasDirty, mountOfFs, servedInodesInit, ServedSuper, servedSuperAt, superListsInit } from "./inode";
-import { dataSync, metadataSync, servedSync } from "./sync";
+import { dirtyPages, diskOfFs, hasDirty, hasDoomed, mountOfFs, servedInodesInit, ServedSuper, servedSuperAt, superListsInit } from "./inode";
+import { dataSync, doomedRelease, metadataSync, servedSync } from "./sync";
 import { totalPageCount } from "../../../core/mm/buddy";
 
 const OPTIONS_BYTES: u32 = 4 + FS_NAME_BYTES;
@@ -131,7 +131,10 @@ function mountOn(c: Connection, device: BlockDevice, flags: u32, options: usize)
   superListsInit(fs);
   wordSet(MOUNTED, number, <u32>address); // the server may read the device from now on
   const sb = mountCall(c, fs);
-  if (!isErrPtr(sb)) return sb;
+  if (!isErrPtr(sb)) {
+    buffersWrite(diskOfFs(fs)); // the mark that it is mounted is there before any change
+    return sb;
+  }
   wordSet(MOUNTED, number, 0);
   superFree(address, text);
   return sb;
@@ -173,6 +176,8 @@ function superFromReply(c: Connection, fs: ServedSuper): usize {
   fs.deviceStart = fs.deviceBase + min<u64>(reply64(c, FsMount.R_DEVICE_START), fs.deviceBytes);
   fs.maxBytes = min<u64>(reply64(c, FsMount.R_MAX_BYTES), 1 << 44);
   fs.flags = reply32(c, FsMount.R_FLAGS);
+  fs.mtimeStepNs = max<u64>(1, reply64(c, FsMount.R_MTIME_STEP_NS));
+  fs.atimeStepNs = max<u64>(1, reply64(c, FsMount.R_ATIME_STEP_NS));
   fs.blocksFree = reply64(c, FsMount.R_BLOCKS_FREE);
   if (fs.flags & FsMountFlag.READ_ONLY) fs.isReadOnly = 1;
   const isPower = fs.blockBytes != 0 && (fs.blockBytes & (fs.blockBytes - 1)) == 0;
@@ -208,11 +213,32 @@ function totalsAsk(fs: ServedSuper): void {
 function servedStatfs(sb: SuperBlock, info: StatfsInfo): void {
   const fs = fsOfSuper(sb);
   info.blocks = fs.blocksTotal;
-  info.blocksFree = fs.blocksFree > fs.reserved ? fs.blocksFree - fs.reserved : 0;
+  const free = fs.blocksFree + fs.doomedBlocks;
+  info.blocksFree = free > fs.reserved ? free - fs.reserved : 0;
 }
 
-function servedRemount(sb: SuperBlock, options: usize): i32 {
-  return servedSync(fsOfSuper(sb), false); // mount flags (ro among them) belong to the mount
+/** Options are those of the mount, as with Linux's vfat; read-only comes and goes. */
+function servedRemount(sb: SuperBlock, flags: u32, options: usize): i32 {
+  const fs = fsOfSuper(sb);
+  const isToBeReadOnly = (flags & MountFlag.RDONLY) != 0;
+  const failed = isToBeReadOnly ? servedSync(fs, true) : mountOfFs(fs).isReadOnly ? writableAsk(fs) : servedSync(fs, false);
+  if (failed < 0) return failed;
+  sb.flags = sb.flags & ~(<u32>MountFlag.RDONLY) | flags & MountFlag.RDONLY;
+  return 0;
+}
+
+/** MOUNT once more, of what was mounted read-only. */
+function writableAsk(fs: ServedSuper): i32 {
+  const c = callBegin(mountOfFs(fs));
+  mountOfFs(fs).isReadOnly = 0; // the server may write from now on
+  requestPut32(c, FsMount.READ_ONLY, 0);
+  bytesCopy(<usize>c.request + FsMount.OPTIONS, fs.options, OPTIONS_BYTES);
+  let failed = callMake(c, mountOfFs(fs), FsMethod.MOUNT, FsMount.REQUEST_END, FsMount.REPLY_END);
+  if (failed == 0 && reply32(c, FsMount.R_FLAGS) & FsMountFlag.READ_ONLY) failed = -Errno.ROFS;
+  if (failed == 0) fs.blocksFree = reply64(c, FsMount.R_BLOCKS_FREE);
+  else mountOfFs(fs).isReadOnly = 1;
+  callEnd(c);
+  return failed < 0 ? failed : buffersWrite(diskOfFs(fs));
 }
 
 function servedSuperSync(sb: SuperBlock): i32 {
@@ -261,7 +287,7 @@ function flusherMain(arg: u32): void {
     sleepUntil(monoNowNs() + ROUND_NS);
     const now = monoNowNs();
     const isCrowded = dirtyPages() > <u32>(totalPageCount() >> 4);
-    const isMetadataDue = buffersDirty() != 0 && now - metadataAtNs > DIRTY_NS;
+    const isMetadataDue = now - metadataAtNs > DIRTY_NS;
     mutexLock(mutexAt(MOUNTS_MUTEX));
     for (let i: u32 = 0; i < FS_MOUNTS; i++) {
       if (wordAt(MOUNTED, i) != 0 && isLive(i)) flush(servedSuperAt(wordAt(MOUNTED, i)), isCrowded ? now : now > DIRTY_NS ? now - DIRTY_NS : 0, isMetadataDue);
@@ -273,7 +299,8 @@ function flusherMain(arg: u32): void {
 
 function flush(fs: ServedSuper, beforeNs: u64, isMetadataDue: bool): void {
   if (hasDirty(fs)) dataSync(fs, beforeNs);
-  if (!isMetadataDue) return;
+  if (!isMetadataDue || (buffersDirty() == 0 && !hasDoomed(fs))) return;
   metadataSync(fs, false);
+  doomedRelease(fs);
   buffersWrite(diskOfFs(fs));
 }

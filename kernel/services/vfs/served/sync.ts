@@ -1,8 +1,7 @@
 /**
  * Bringing everything of a mount to its device, in the order that keeps it sound: file data, then what the server holds back, then
- * the metadata of the buffer cache, then a flush of the device.
+ * the metadata of the buffer cache, in order.
  */
-import { Errno } from "../../../abi/errno";
 import { FsMethod, FsRelease, FsSync } from "../../../abi/file-system.gen";
 import { kfree } from "../../../core/mm/slab";
 import { buffersWrite } from "../../block/buffer-cache";
@@ -11,7 +10,7 @@ import { inodePut } from "../inode";
 import { File, inodeOf } from "../types";
 import { callBegin, callEnd, callMake, reply64, requestPut32, requestPutNode } from "./connection";
 import { inodeWriteBack } from "./data";
-import { dirtyTake, diskOfFs, doomedTake, fsOf, mountOfFs, ServedInode, servedOf, ServedSuper } from "./inode";
+import { dirtyTake, diskOfFs, doomedTake, fsOf, hasDirty, hasDoomed, mountOfFs, ServedInode, servedOf, ServedSuper } from "./inode";
 
 /** Writes back the files that became dirty before `beforeNs`, and frees the blocks of those that are gone. The first failure. */
 export function dataSync(fs: ServedSuper, beforeNs: u64): i32 {
@@ -22,24 +21,37 @@ export function dataSync(fs: ServedSuper, beforeNs: u64): i32 {
     inodePut(inode); // of the dirty list
     if (result < 0 && failed == 0) failed = result;
   }
-  doomedRelease(fs);
   if (failed < 0) fs.error = failed;
   return failed;
 }
 
-/** RELEASE for every nameless file whose last user is gone. */
-export function doomedRelease(fs: ServedSuper): void {
-  for (let si = doomedTake(fs); si; si = doomedTake(fs)) {
-    const c = callBegin(mountOfFs(fs));
+/**
+ * RELEASE for every chain of blocks that nothing leads to any more. That must be so on the medium too before the blocks are free, and
+ * they must be free there before somebody gets them: no call reaches the server meanwhile. 0 or a negated errno.
+ */
+export function doomedRelease(fs: ServedSuper): i32 {
+  if (!hasDoomed(fs)) return 0;
+  const c = callBegin(mountOfFs(fs)); // nothing is allotted from here on
+  let failed = buffersWrite(diskOfFs(fs));
+  while (failed == 0) {
+    const si = doomedTake(fs);
+    if (!si) break;
     requestPutNode(c, FsRelease.NODE, si.n0, si.n1);
     const result = callMake(c, mountOfFs(fs), FsMethod.RELEASE, FsRelease.REQUEST_END, FsRelease.REPLY_END);
     if (result == 0) fs.blocksFree = reply64(c, FsRelease.R_BLOCKS_FREE);
-    callEnd(c);
-    doomedFree(si);
+    kfree(changetype<usize>(si));
   }
+  if (failed == 0) failed = buffersWrite(diskOfFs(fs));
+  callEnd(c);
+  return failed;
 }
 
-function doomedFree(si: ServedInode): void { kfree(changetype<usize>(si)); }
+/** Blocks of deleted files are wanted now. True: some may be free that were not. */
+export function blocksReclaim(fs: ServedSuper): bool {
+  if (!hasDirty(fs) && !hasDoomed(fs)) return false;
+  dataSync(fs, u64.MAX_VALUE); // a file that was deleted before it was written waits there
+  return doomedRelease(fs) == 0;
+}
 
 /** SYNC: the server commits what it holds back, and marks the volume clean if asked. */
 export function metadataSync(fs: ServedSuper, isClean: bool): i32 {
@@ -54,17 +66,18 @@ export function metadataSync(fs: ServedSuper, isClean: bool): i32 {
 /** Everything of the mount is on the medium when this answers 0. `isClean`: it is being unmounted. */
 export function servedSync(fs: ServedSuper, isClean: bool): i32 {
   const data = dataSync(fs, u64.MAX_VALUE);
-  let failed = metadataSync(fs, isClean);
+  let failed = metadataSync(fs, false);
+  if (failed == 0) failed = diskFlush(diskOfFs(fs)); // data before what leads to it
+  if (failed == 0) failed = doomedRelease(fs);
   if (failed == 0) failed = buffersWrite(diskOfFs(fs));
-  if (failed == 0) failed = diskFlush(diskOfFs(fs));
+  if (failed == 0 && isClean) failed = metadataSync(fs, true); // the mark comes last
+  if (failed == 0) failed = buffersWrite(diskOfFs(fs));
   return data < 0 ? data : failed;
 }
 
 /** FileOps.fsync of directories: their entries are metadata. */
 export function metadataFsync(file: File): i32 {
   const fs = fsOf(servedOf(inodeOf(file.inode)));
-  let failed = metadataSync(fs, false);
-  if (failed == 0) failed = buffersWrite(diskOfFs(fs));
-  if (failed == 0) failed = diskFlush(diskOfFs(fs));
-  return failed == -Errno.OPNOTSUPP ? 0 : failed;
+  const failed = metadataSync(fs, false);
+  return failed == 0 ? buffersWrite(diskOfFs(fs)) : failed;
 }

@@ -140,7 +140,7 @@ class Prober {
     const request = { dir: some.dir, node, timeNs: NOW, name };
     switch (random.below(5)) {
       case 0: return void this.call("allocate", { node, have: blocks, blocks: blocks + 2n, size: 100n, timeNs: NOW });
-      case 1: return void this.call("truncate", { node, blocks: BigInt(random.below(3)), size: 10n, timeNs: NOW });
+      case 1: return void this.call("truncate", { node, blocks: BigInt(random.below(3)), size: 10n, timeNs: NOW, tailBlock: BigInt(random.below(90)) });
       case 2: return void this.call("setattr", { node, atimeNs: NOW, mtimeNs: NOW, valid: 7, mode: random.below(512) });
       case 3: return void this.call("rename", { oldDir: some.dir, node, newDir: dir, victim: { n0: 0n, n1: 0n }, timeNs: NOW, hasVictim: 0, oldName: name, newName: fresh });
       default: {

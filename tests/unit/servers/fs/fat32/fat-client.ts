@@ -91,7 +91,18 @@ export class FatClient {
     return 0;
   }
 
+  /** Chains that are to be released when the medium knows of their end; undefined: at once. */
+  doomed: Node[] | undefined;
+
   release(node: Node): void {
+    if (this.doomed) {
+      this.doomed.push(node);
+      return;
+    }
+    this.releaseNow(node);
+  }
+
+  releaseNow(node: Node): void {
     this.blocksFree = Number(this.machine.must("release", { node }).blocksFree);
   }
 
@@ -193,8 +204,11 @@ export class FatClient {
   truncate(inode: Inode, size: number): number {
     if (size > inode.size) return this.write(inode, size, new Uint8Array());
     const keep = Math.ceil(size / this.blockBytes);
-    const { status, reply } = this.machine.call("truncate", { node: inode.node, blocks: BigInt(keep), size: BigInt(size), timeNs: this.timeNs });
+    const hasTail = keep !== 0 && keep < inode.blocks;
+    const tailBlock = hasTail ? this.machine.must("extents", { node: inode.node, fileBlock: BigInt(keep), blocks: 1n }).extents[0]!.deviceBlock : 1n << 63n;
+    const { status, reply } = this.machine.call("truncate", { node: inode.node, blocks: BigInt(keep), size: BigInt(size), timeNs: this.timeNs, tailBlock });
     if (status !== 0) return status;
+    if (reply.tail.n0 !== 0n) this.release(reply.tail);
     inode.node = reply.node;
     inode.size = size;
     inode.blocks = Number(reply.attributes.blocks);

@@ -11,6 +11,8 @@ export interface Entry {
   /** undefined: a file. */
   children: Map<string, Entry> | undefined;
   content: Uint8Array;
+  /** Nothing happened to its bytes, or to it, since they were synced: a power cut must not touch them. */
+  synced?: Uint8Array | undefined;
 }
 
 const EEXIST = -17;
@@ -92,6 +94,7 @@ export class Model {
     content.set(file.entry.content);
     content.set(bytes, at);
     file.entry.content = content;
+    file.entry.synced = undefined;
     return this.same(`write ${file.path} ${at}+${bytes.length}`, this.client.write(file.inode, at, bytes), 0);
   }
 
@@ -100,6 +103,7 @@ export class Model {
     if (!file) return "nothing to truncate";
     const size = this.random.chance(30) ? 0 : this.random.below(file.entry.content.length + 1);
     file.entry.content = file.entry.content.slice(0, size);
+    file.entry.synced = undefined;
     return this.same(`truncate ${file.path} ${size}`, this.client.truncate(file.inode, size), 0);
   }
 
@@ -130,10 +134,23 @@ export class Model {
     const result = this.client.rename(from.inode, oldName, to.inode, newName);
     if (expected === 0 && target) {
       from.entry.children!.delete(fold(oldName));
-      target.name = newName;
+      target.name = victim && victim !== target ? victim.name : newName; // a victim's entry is taken over, with its spelling
       to.entry.children!.set(fold(newName), target);
     }
     return this.same(what, result, expected);
+  }
+
+  /** All files, in no order. */
+  files(): Entry[] {
+    const found: Entry[] = [];
+    const visit = (entry: Entry): void => {
+      for (const child of entry.children!.values()) {
+        if (child.children) visit(child);
+        else found.push(child);
+      }
+    };
+    visit(this.root);
+    return found;
   }
 
   private read(): string {
