@@ -222,7 +222,7 @@ function allocationTake(si: ServedInode, c: Connection, wanted: u64): i32 {
   if (grown == 0) return 0;
   // Unknown extents before the new ones are read later: the map then grows to them by itself.
   let failed: i32 = 0;
-  if (si.mapped == si.blocks) failed = extentsTake(si, c, FsAllocate.R_EXTENTS, FsAllocate.R_EXTENTS_AT);
+  if (si.mapped == si.blocks) failed = extentsTake(si, c, FsAllocate.R_EXTENTS, FsAllocate.R_EXTENTS_AT, <u32>blocks);
   forgetNew(si, c);
   si.blocks = <u32>blocks;
   reserveSet(si, si.reserved > grown ? si.reserved - grown : 0);

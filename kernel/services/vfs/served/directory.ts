@@ -10,7 +10,7 @@ import {
 import { FsMountFlag, FsValid } from "../../../abi/file-system";
 import { realNowNs } from "../../../core/time/clock";
 import { kfree, kmalloc } from "../../../core/mm/slab";
-import { bytesCopy, wordAt32, wordAt64 } from "../../../lib/bytes";
+import { byteAt, bytesCopy, wordAt32, wordAt64 } from "../../../lib/bytes";
 import { AttrValid } from "../attributes";
 import { dirEmit, dirEmitDots } from "../dir-emit";
 import { fileOpsDefaults } from "../file-ops";
@@ -277,6 +277,13 @@ function entriesFetch(file: File, entries: usize): i32 {
   return result;
 }
 
+/** A name that a program may be shown: not empty, too long, with "/" or NUL, "." or "..". */
+export function nameIsSound(name: usize, length: u32): bool {
+  if (length == 0 || length > FS_NAME_BYTES) return false;
+  for (let i: u32 = 0; i < length; i++) if (byteAt(name, i) == 0 || byteAt(name, i) == 0x2f) return false;
+  return length > 2 || byteAt(name, 0) != 0x2e || byteAt(name, length - 1) != 0x2e;
+}
+
 /** Hands entries to the reader: 1 when it wants more, 0, or -EIO. */
 function entriesEmit(file: File, cursor: usize, entries: usize, count: u32): i32 {
   for (let i: u32 = 0; i < count; i++) {
@@ -284,7 +291,7 @@ function entriesEmit(file: File, cursor: usize, entries: usize, count: u32): i32
     const length = wordAt32(entry + FsEntry.NAME);
     const position = wordAt64(entry + FsEntry.POSITION);
     const mode = wordAt32(entry + FsEntry.ATTRIBUTES);
-    if (length == 0 || length > FS_NAME_BYTES || position <= file.pos - DOTS || position > <u64>i64.MAX_VALUE - DOTS) return -(<i32>Errno.IO);
+    if (!nameIsSound(entry + FsEntry.NAME + 4, length) || position <= file.pos - DOTS || position > <u64>i64.MAX_VALUE - DOTS) return -(<i32>Errno.IO);
     const ino = wordAt64(entry + FsEntry.ATTRIBUTES + FsAttributes.INO);
     if (!dirEmit(cursor, entry + FsEntry.NAME + 4, length, ino, mode >> 12 & 15)) return 0;
     file.pos = position + DOTS;

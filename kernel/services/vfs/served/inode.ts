@@ -387,8 +387,11 @@ export function extentsCut(si: ServedInode, end: u32): void {
   si.mapped = min<u32>(si.mapped, end);
 }
 
-/** Takes the extents of a reply (count at `field`, elements at `at`), which must go on where the map ends. 0, EIO, ENOMEM. */
-export function extentsTake(si: ServedInode, c: Connection, field: u32, at: u32): i32 {
+/**
+ * Takes the extents of a reply (count at `field`, elements at `at`), which must go on where the map ends, and end by block `limit`. 0, EIO,
+ * ENOMEM.
+ */
+export function extentsTake(si: ServedInode, c: Connection, field: u32, at: u32, limit: u32): i32 {
   const count = reply32(c, field);
   if (count > <u32>FsExtents.R_EXTENTS_MOST) return -Errno.IO;
   for (let i: u32 = 0; i < count; i++) {
@@ -398,7 +401,7 @@ export function extentsTake(si: ServedInode, c: Connection, field: u32, at: u32)
     const fs = fsOf(si);
     const most = (fs.deviceBytes - fs.deviceStart) / fs.blockBytes;
     const isSound = wordAt64(extent + FsExtent.FILE_BLOCK) == si.mapped && blocks != 0 && deviceBlock < most && blocks <= most - deviceBlock;
-    if (!isSound || most > u32.MAX_VALUE) return -Errno.IO;
+    if (!isSound || most > u32.MAX_VALUE || blocks > limit - si.mapped) return -Errno.IO;
     if (!extentAppend(si, <u32>deviceBlock, <u32>blocks)) return -Errno.NOMEM;
   }
   return 0;
@@ -414,7 +417,7 @@ function extentsReach(si: ServedInode, block: u32): i32 {
     requestPut64(c, FsExtents.FILE_BLOCK, si.mapped);
     requestPut64(c, FsExtents.BLOCKS, si.blocks - si.mapped);
     let result = callMake(c, mountOfFs(fs), FsMethod.EXTENTS, FsExtents.REQUEST_END, FsExtents.REPLY_END);
-    if (result == 0) result = extentsTake(si, c, FsExtents.R_EXTENTS, FsExtents.R_EXTENTS_AT);
+    if (result == 0) result = extentsTake(si, c, FsExtents.R_EXTENTS, FsExtents.R_EXTENTS_AT, si.blocks);
     callEnd(c);
     if (result < 0) return result;
     if (si.mapped == before) return -Errno.IO; // the chain is shorter than the server said
