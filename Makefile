@@ -5,6 +5,7 @@
 #   make iso        dist/limitlessos.iso, for BIOS and UEFI, CD and USB stick
 #   make run        boot the ISO in QEMU; serial console here, Ctrl-A x quits
 #                   CPUS=4 MEM=1024 (MiB) UEFI=1 GUI=1 DISK=file.img IOMMU=1
+#                   QEMU="more words for QEMU"
 #   make usb DEV=/dev/sdX [FORCE=1]   write the ISO to a USB stick
 #   make unit       unit tests (seconds)          NAME=pattern picks some
 #   make test       every test, unit first        NAME=pattern picks some
@@ -19,6 +20,7 @@ UEFI  ?=
 GUI   ?=
 DISK  ?=
 IOMMU ?=
+QEMU  ?=
 NAME  ?=
 DEV   ?=
 FORCE ?=
@@ -26,7 +28,7 @@ FORCE ?=
 TSX  := node_modules/.bin/tsx
 JEST := node_modules/.bin/jest
 ROOTFS := build/initramfs.cpio
-export CPUS MEM UEFI GUI DISK IOMMU FORCE
+export CPUS MEM UEFI GUI DISK IOMMU QEMU FORCE
 
 .DEFAULT_GOAL := kernel
 .PHONY: kernel deps rootfs iso run usb test unit check bench gdb screenshot clean

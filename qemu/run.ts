@@ -1,17 +1,18 @@
 /**
  * `make run`: the ISO in QEMU with the serial console on this terminal. Ctrl-A x quits.
  *
- * Environment: CPUS, MEM (MiB), UEFI=1, GUI=1, DISK=file, IOMMU=1.
+ * Environment: CPUS, MEM (MiB), UEFI=1, GUI=1, DISK=file, IOMMU=1, QEMU="more words for QEMU".
  */
 
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { machineArgs } from "./arguments.ts";
+import { diskProblem } from "./disk-file.ts";
 import { withDefaults } from "./options.ts";
 
 const EMULATION = "tcg,thread=multi";
 const PROBE_MS = 10_000;
-const { CPUS, MEM, UEFI, GUI, DISK, IOMMU } = process.env;
+const { CPUS, MEM, UEFI, GUI, DISK, IOMMU, QEMU } = process.env;
 
 /** KVM when this user may use it and it carries a machine like ours as far as its first instruction, else emulation. */
 function accelerator(): string {
@@ -27,6 +28,12 @@ function accelerator(): string {
   return EMULATION;
 }
 
+const problem = DISK ? diskProblem(DISK) : undefined;
+if (problem !== undefined) {
+  console.error(`run: DISK=${problem}`);
+  process.exit(1);
+}
+
 const config = withDefaults({
   cpus: Number(CPUS || 4),
   memMiB: Number(MEM || 1024),
@@ -34,6 +41,7 @@ const config = withDefaults({
   medium: "cd",
   disks: DISK ? [DISK] : [],
   iommu: Boolean(IOMMU),
+  extraArgs: QEMU ? QEMU.split(/\s+/).filter(Boolean) : [],
 });
 
 const result = spawnSync(

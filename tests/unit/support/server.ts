@@ -80,6 +80,8 @@ export interface ServerOptions {
   readonly natives?: Readonly<Record<string, NativeCall>>;
   /** It maps nothing: its memory stays small, and a hundred loads are cheap. */
   readonly isUnmapped?: boolean;
+  /** Bus address of the first memory object; 4 GiB unless told: devices that reach less say so. */
+  readonly busStart?: bigint;
 }
 
 const PAGE = 65536;
@@ -139,13 +141,14 @@ export class Server {
   private readonly objects = new Map<number, object>();
   private readonly mapped: { start: number; registers: Registers }[] = [];
   private readonly memories: MemoryObject[] = [];
-  private nextBus = BUS_START;
+  private nextBus: bigint;
   private scenario: Scenario | undefined;
   private isAnswering = false;
   private readonly natives: Readonly<Record<string, NativeCall>>;
 
   constructor(module: WebAssembly.Module, readonly name: string, private readonly options: ServerOptions) {
     this.natives = { ...this.defaults(), ...options.natives };
+    this.nextBus = options.busStart ?? BUS_START;
     const instance = new WebAssembly.Instance(module, { x86_64: this.imports() });
     this.exports = instance.exports as ServerExports;
     this.memory = instance.exports["memory"] as WebAssembly.Memory;

@@ -1,0 +1,22 @@
+/**
+ * Calling another server: a label and four words there, a label and four words back.
+ *
+ * The endpoint comes from the manifest, as need "call:NAME". When that server dies the call answers -EPIPE, and its successor has another
+ * endpoint: a client that cannot do without ends, and is started again with the new one (`requires`).
+ */
+import { Words } from "./loop";
+import { ipcCall } from "./native-calls";
+
+const WORDS = changetype<Words>(memory.data(40, 8));
+
+/** The label of the answer, or a negated errno; its words are in callWords(). */
+export function callServer(endpoint: u32, label: i32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
+  WORDS.w0 = w0;
+  WORDS.w1 = w1;
+  WORDS.w2 = w2;
+  WORDS.w3 = w3;
+  return ipcCall(endpoint, label, changetype<usize>(WORDS));
+}
+
+/** The words of the last answer. */
+export function callWords(): Words { return WORDS; }
