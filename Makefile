@@ -6,6 +6,7 @@
 #   make run        boot the ISO in QEMU; serial console here, Ctrl-A x quits
 #                   CPUS=4 MEM=1024 (MiB) UEFI=1 GUI=1 DISK=file.img IOMMU=1
 #                   QEMU="more words for QEMU"
+#   make demo       files are copied while the disk's driver is killed; docs/demo.png
 #   make usb DEV=/dev/sdX [FORCE=1]   write the ISO to a USB stick
 #   make unit       unit tests (seconds)          NAME=pattern picks some
 #   make test       every test, unit first        NAME=pattern picks some
@@ -31,7 +32,7 @@ ROOTFS := build/initramfs.cpio
 export CPUS MEM UEFI GUI DISK IOMMU QEMU FORCE
 
 .DEFAULT_GOAL := kernel
-.PHONY: kernel deps rootfs iso run usb test unit check bench gdb screenshot clean
+.PHONY: kernel deps rootfs iso run usb test unit check bench gdb demo screenshot clean
 
 kernel: node_modules/.package-lock.json
 	$(TSX) toolchain/build.ts kernel
@@ -68,6 +69,9 @@ bench: kernel rootfs
 
 gdb: kernel rootfs
 	$(TSX) qemu/gdb.ts
+
+demo: iso
+	$(TSX) qemu/demo.ts docs/demo.png
 
 screenshot: iso
 	$(TSX) qemu/photograph.ts docs/screenshot.png

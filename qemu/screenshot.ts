@@ -18,6 +18,15 @@ export function ppmDecode(ppm: Buffer): Picture {
   return { width, height, rgb: ppm.subarray(header[0].length) };
 }
 
+/** The picture without the black rows at its end, but for a margin of `margin` rows. */
+export function cropBottom(picture: Picture, margin: number): Picture {
+  const row = picture.width * 3;
+  let height = picture.height;
+  while (height > 1 && picture.rgb.subarray((height - 1) * row, height * row).every((byte) => byte === 0)) height--;
+  height = Math.min(height + margin, picture.height);
+  return { width: picture.width, height, rgb: picture.rgb.subarray(0, height * row) };
+}
+
 export function pngEncode(picture: Picture): Buffer {
   const png = new PNG({ width: picture.width, height: picture.height });
   for (let pixel = 0; pixel < picture.width * picture.height; pixel++) {
