@@ -35,6 +35,8 @@ export interface Manifest {
 
 /** Names the supervisor can give (servers/services/supervisor/spawn.ts). */
 const NEEDS: readonly string[] = ["log", "heartbeat", "notification", "endpoint", "quota", "pci", "block", "filesystem"];
+/** "call:NAME": the right to call that server. */
+const CALL_PREFIX = "call:";
 const FIELDS: readonly string[] = [
   "name", "about", "memoryMiB", "start", "pci", "needs", "requires", "after", "restart", "failures", "silent", "quotaKiB",
 ];
@@ -62,7 +64,10 @@ export function manifestProblem(manifest: Manifest): string | undefined {
   if (!["never", "always", "device"].includes(manifest.start)) return "start: never, always or device";
   if (!["always", "on-failure", "never"].includes(manifest.restart ?? "always")) return "restart: always, on-failure or never";
   if (!(manifest.memoryMiB >= 1 && manifest.memoryMiB <= MEMORY_MOST)) return `memoryMiB: 1 to ${MEMORY_MOST}`;
-  const need = (manifest.needs ?? ["no needs"]).find((name) => !NEEDS.includes(name));
+  const need = (manifest.needs ?? ["no needs"]).find((name) => !NEEDS.includes(name) && !name.startsWith(CALL_PREFIX));
+  const called = manifest.needs?.filter((name) => name.startsWith(CALL_PREFIX)).map((name) => name.slice(CALL_PREFIX.length));
+  const unready = called?.find((name) => !manifest.requires?.includes(name));
+  if (unready !== undefined) return `needs: who calls ${unready} requires it too`;
   if (need !== undefined) return `needs: nothing is called ${need}; known: ${NEEDS.join(", ")}`;
   if (manifest.start === "device" && !manifest.pci?.length) return "pci: a server that starts for a device says for which";
   if (manifest.pci?.some((match) => !matchText(match))) return "pci: each entry is { vendor, device } or { class }, in lower-case hexadecimal";

@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withVm, type Vm } from "../../qemu/harness.ts";
 import { archive, file, type ArchiveEntry } from "../../toolchain/cpio.ts";
+import { buildServers, manifestLines } from "../../toolchain/servers.ts";
 import { userlandEntries } from "../../toolchain/userland.ts";
 import { BOOT_MS, targetOptions } from "../support/target.ts";
 
@@ -20,14 +21,20 @@ missing start=always needs=log
 damaged start=always needs=log
 waiter start=always requires=virtio-blk after=fat32 restart=never needs=log
 `;
+const FIXTURES = "tests/faults/servers";
+const FIXTURE = "asker";
 
 function entries(): ArchiveEntry[] {
   const program = readFileSync("build/servers/template/template");
   const path = "lib/servers/manifests";
-  const manifests = userlandEntries().find((entry) => entry.path === path)!;
+  const manifests = userlandEntries().find((entry) => entry.path === path)!.data.toString();
+  const fixtures = buildServers(FIXTURES);
+  const asker = manifestLines(FIXTURES).split("\n").find((line) => line.startsWith(`${FIXTURE} `))!;
+  const lines = manifests.replace("template start=never", "template start=always") + MORE_SERVERS + `${asker}\n`;
   return [
     ...userlandEntries().filter((entry) => entry.path !== path),
-    file(path, Buffer.concat([manifests.data, Buffer.from(MORE_SERVERS)]), 0o644),
+    file(path, Buffer.from(lines), 0o644),
+    file(`lib/servers/${FIXTURE}`, readFileSync(fixtures.get(FIXTURE)!), 0o755),
     file("lib/servers/quitter", program, 0o755),
     file("lib/servers/waiter", program, 0o755),
     file("lib/servers/damaged", program.subarray(0, 40), 0o755),
@@ -40,7 +47,7 @@ beforeAll(() => {
   writeFileSync(IMAGE, "");
   truncateSync(IMAGE, 64 << 20);
   execFileSync("mkfs.fat", ["-F", "32", IMAGE]);
-});
+}, BOOT_MS);
 
 /** Runs `command` and gives its output without the last newline; it must succeed. */
 async function output(vm: Vm, command: string, limitMs = BOOT_MS): Promise<string> {
@@ -58,6 +65,7 @@ test("servers are processes, bad ones are told apart, and nobody misses a dead s
   withVm(targetOptions({ cpus: 2, memMiB: 512, initrd: INITRD, disks: [IMAGE], deadlineMs: TEST_MS }), async (vm) => {
     await vm.expectPrompt(BOOT_MS);
     await lookLikeProcesses(vm);
+    await serversCallEachOther(vm);
     await badServersEndClearly(vm);
     await rootControlsThem(vm);
     await hungDriverIsReplaced(vm);
@@ -77,6 +85,16 @@ async function lookLikeProcesses(vm: Vm): Promise<void> {
   expect(status).toMatch(/^Name:\tvirtio-blk$/m);
   expect(Number(/^PPid:\t(\d+)$/m.exec(status)?.[1])).toBe(Number(await output(vm, "pidof supervisor")));
   expect(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1])).toBeGreaterThan(32);
+}
+
+/** The template is started by its manifest, and answers another server, which was given the right to call it. */
+async function serversCallEachOther(vm: Vm): Promise<void> {
+  await until(vm, "template.0", "running");
+  await until(vm, "asker.0", "finished .*exited with 0");
+  const log = await output(vm, "dmesg | grep 'server: asker'");
+  expect(log.replace(/^.*server: /gm, "").split("\n")).toEqual([
+    "asker: 40 + 2 is 42", "asker: the largest number + 2 is 1", "asker: sums: 2, of a thing unknown: -38",
+  ]);
 }
 
 async function badServersEndClearly(vm: Vm): Promise<void> {

@@ -27,6 +27,8 @@ export class Instance {
   /** PROCESS capability on it, while it lives. */
   process: u32 = 0;
   notification: u32 = 0;
+  /** The right to call its endpoint, for servers that need "call:" it; 0: it has none. */
+  endpoint: u32 = 0;
   startedNs: u64 = 0;
   /** WAITING: when it starts. */
   dueNs: u64 = 0;

@@ -19,7 +19,7 @@ import { After, aliveBit, awaited, deathBit, Instance, INSTANCES_MAX, instanceNa
 import { Manifest, manifestsParse } from "./manifest";
 import { startOrder } from "./order";
 import { delayNs, endText, failuresAfter, Verdict, verdict } from "./policy";
-import { spawn } from "./spawn";
+import { spawn, spawnInit } from "./spawn";
 import { tableText } from "./table";
 
 export { serverBuffer };
@@ -58,6 +58,7 @@ export function supervisorBegin(): i32 {
   root = <u32>claimed;
   logTo(<u32>serviceOpen(root, ServiceId.LOG));
   watch = <u32>notificationCreate();
+  spawnInit(root, watch, instances);
   controlOpen();
   instancesMake(manifestsParse(fileText(MANIFESTS, MANIFESTS_BYTES)));
   log("keeps " + instances.length.toString() + " servers");
@@ -138,7 +139,7 @@ function start(it: Instance): void {
   it.silent = 0;
   it.isHung = false;
   it.starts++;
-  const problem = spawn(it, root, watch);
+  const problem = spawn(it);
   if (problem != "") {
     log(instanceName(it) + " cannot start: " + problem);
     return ended(it, STATUS_UNBORN, problem);

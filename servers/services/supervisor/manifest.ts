@@ -19,6 +19,8 @@ const SILENT: u32 = 10;
 const QUOTA_KIB: u32 = 4096;
 const NUMBER_MAX: i64 = 1_000_000;
 const CLASS_PREFIX = "class:";
+/** Need "call:NAME": the right to call that server. */
+export const CALL_PREFIX = "call:";
 
 /** A PCI function that a server drives: by its ids (device << 16 | vendor) or by its class code. */
 export class Match {
@@ -92,9 +94,9 @@ function fieldTake(manifest: Manifest, key: string, value: string): bool {
   }
   if (key == "restart") return restartTake(manifest, value);
   if (key == "pci") return matchesTake(manifest, value);
-  if (key == "needs") return namesTake(manifest.needs, value);
-  if (key == "requires") return namesTake(manifest.requires, value);
-  if (key == "after") return namesTake(manifest.after, value);
+  if (key == "needs") return namesTake(manifest.needs, value, true);
+  if (key == "requires") return namesTake(manifest.requires, value, false);
+  if (key == "after") return namesTake(manifest.after, value, false);
   const number = numberOf(value, 10, 7);
   if (number < 0 || number > NUMBER_MAX) return false;
   if (key == "failures") manifest.failures = <u32>number;
@@ -112,11 +114,12 @@ function restartTake(manifest: Manifest, value: string): bool {
   return true;
 }
 
-function namesTake(names: string[], value: string): bool {
+function namesTake(names: string[], value: string, isNeeds: bool): bool {
   if (value.length == 0) return true;
   const found = value.split(",");
   for (let i = 0; i < found.length; i++) {
-    if (i == LIST_MAX || !isName(found[i])) return false;
+    const isCall = found[i].startsWith(CALL_PREFIX) && isNeeds;
+    if (i == LIST_MAX || !isName(isCall ? found[i].substring(CALL_PREFIX.length) : found[i])) return false;
     names.push(found[i]);
   }
   return true;

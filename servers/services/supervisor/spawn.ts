@@ -10,13 +10,14 @@
 import { CapRight, ServiceId } from "../../../kernel/abi/capability";
 import { Errno } from "../../../kernel/abi/errno";
 import {
-  capDrop, capInstall, endpointCreate, notificationCreate, pciOpen, processConfine, processOpen, processWatch, quotaCreate, serviceOpen,
+  capCopy, capDrop, capInstall, endpointCreate, notificationCreate, pciOpen, processConfine, processOpen, processWatch, quotaCreate, serviceOpen,
 } from "../../runtime/native-calls";
 import {
   linuxClose, linuxDieWithParent, linuxExec, linuxExit, linuxFork, linuxParent, linuxPipe, linuxRead, linuxSelf, linuxWait, linuxWrite, Pipe, Status,
 } from "../../runtime/linux";
 import { hex } from "../../runtime/start";
-import { aliveBit, deathBit, Instance } from "./instance";
+import { aliveBit, deathBit, Instance, isAlive } from "./instance";
+import { CALL_PREFIX } from "./manifest";
 import { EXIT_NO_PROGRAM } from "./policy";
 
 const TEXT_MAX: u32 = 512;
@@ -26,8 +27,19 @@ const EXIT_NOT_TRIED: i32 = 126;
 const PIPE = changetype<Pipe>(memory.data(offsetof<Pipe>(), 8));
 const STATUS = changetype<Status>(memory.data(offsetof<Status>(), 8));
 
-/** Starts the server: "" when its process runs, or what went wrong; `root` and `watch` are the supervisor's own capabilities. */
-export function spawn(it: Instance, root: u32, watch: u32): string {
+/** The supervisor's own: ROOT, the notification of deaths and signs of life, and all it keeps. */
+let root: u32 = 0;
+let watch: u32 = 0;
+let peers: Instance[] = [];
+
+export function spawnInit(rootHandle: u32, watchHandle: u32, all: Instance[]): void {
+  root = rootHandle;
+  watch = watchHandle;
+  peers = all;
+}
+
+/** Starts the server: "" when its process runs, or what went wrong. */
+export function spawn(it: Instance): string {
   if (linuxPipe(changetype<usize>(PIPE)) < 0) return "no pipe";
   const readEnd = PIPE.readEnd;
   const writeEnd = PIPE.writeEnd;
@@ -35,7 +47,7 @@ export function spawn(it: Instance, root: u32, watch: u32): string {
   const pid = linuxFork();
   if (pid == 0) childBecome(it, supervisor, readEnd, writeEnd);
   linuxClose(readEnd);
-  const problem = pid < 0 ? "no process: errno " + (-pid).toString() : childEndow(it, pid, root, watch, writeEnd);
+  const problem = pid < 0 ? "no process: errno " + (-pid).toString() : childEndow(it, pid, writeEnd);
   linuxClose(writeEnd);
   if (pid > 0 && problem != "") linuxWait(pid, changetype<usize>(STATUS)); // it ends by itself: nothing came through the pipe
   return problem;
@@ -60,14 +72,14 @@ function childBecome(it: Instance, supervisor: i32, readEnd: i32, writeEnd: i32)
 }
 
 /** Gives the child its capabilities and its command line: "" or what it cannot have. */
-function childEndow(it: Instance, pid: i32, root: u32, watch: u32, writeEnd: i32): string {
+function childEndow(it: Instance, pid: i32, writeEnd: i32): string {
   const process = processOpen(pid);
   if (process < 0) return "no control: errno " + (-process).toString();
   let text = it.manifest.name;
   let problem = "";
   for (let i = 0; i < it.manifest.needs.length && problem == ""; i++) {
     const name = it.manifest.needs[i];
-    const handle = give(it, name, root, <u32>process, watch);
+    const handle = give(it, name, <u32>process);
     if (handle > 0) text += " " + name + "=" + hex(<u64>handle).substring(2);
     else problem = "no " + name + ": errno " + (-handle).toString();
   }
@@ -85,18 +97,38 @@ function childEndow(it: Instance, pid: i32, root: u32, watch: u32, writeEnd: i32
 }
 
 /** One capability by the name the manifest gives it: its handle in the server, or a negated errno. */
-function give(it: Instance, name: string, root: u32, process: u32, watch: u32): i64 {
+function give(it: Instance, name: string, process: u32): i64 {
   if (name == "heartbeat") return capInstall(process, watch, CapRight.SIGNAL, 0);
   if (name == "notification") {
     if (it.notification != 0) capDrop(it.notification);
     it.notification = <u32>max<i64>(notificationCreate(), 0);
     return capInstall(process, it.notification, CapRight.SIGNAL | CapRight.WAIT, 0);
   }
-  if (name == "endpoint") return passOn(process, endpointCreate());
+  if (name == "endpoint") return endpointGive(it, process);
+  if (name.startsWith(CALL_PREFIX)) return callGive(name.substring(CALL_PREFIX.length), process);
   if (name == "quota") return passOn(process, quotaCreate(root, <u64>it.manifest.quotaKiB << 10));
   if (name == "pci") return passOn(process, pciOpen(root, it.device));
   const service = serviceNamed(name);
   return service == 0 ? -Errno.INVAL : passOn(process, serviceOpen(root, service));
+}
+
+/** An endpoint to be called on; the right to call it stays here, for others. When the server dies nobody can receive any more. */
+function endpointGive(it: Instance, process: u32): i64 {
+  if (it.endpoint != 0) capDrop(it.endpoint);
+  it.endpoint = 0;
+  const made = endpointCreate();
+  if (made < 0) return made;
+  it.endpoint = <u32>max<i64>(capCopy(<u32>made, CapRight.CALL, 0), 0);
+  return passOn(process, made);
+}
+
+/** The right to call the first server of that name that runs. */
+function callGive(name: string, process: u32): i64 {
+  for (let i = 0; i < peers.length; i++) {
+    const peer = peers[i];
+    if (peer.manifest.name == name && isAlive(peer) && peer.endpoint != 0) return capInstall(process, peer.endpoint, CapRight.CALL, 0);
+  }
+  return -Errno.PIPE;
 }
 
 function serviceNamed(name: string): u32 {

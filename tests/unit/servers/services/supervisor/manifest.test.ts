@@ -45,7 +45,7 @@ test.each([
 
 test.each([
   "a start=sometimes", "a start", "a =x", "a unknown=1", "a failures=-1", "a failures=99999999", "a failures=", "a quota=1e3", "a silent=0x10",
-  "a pci=1af4", "a pci=1af4:10421", "a pci=1AF4:1042", "a pci=:", "a pci=class:", "a pci=1af4:1042,", "a needs=,", "a needs=a/b",
+  "a pci=1af4", "a pci=1af4:10421", "a pci=1AF4:1042", "a pci=:", "a pci=class:", "a pci=1af4:1042,", "a needs=,", "a needs=a/b", "a needs=call:", "a requires=call:b",
   "a restart=maybe", `a needs=${Array.from({ length: 17 }, (_, i) => `n${i}`).join(",")}`, `a needs=${"n,".repeat(2000)}n`, "a  start=always",
 ])("refuses %p and says why", (line) => {
   const [manifest] = parse(line);
@@ -76,6 +76,7 @@ test.each<[string, Partial<Manifest> | { nonsense: number }]>([
   ["restart:", { restart: "maybe" as "never" }],
   ["memoryMiB:", { memoryMiB: 0 }],
   ["needs: nothing is called root", { needs: ["root"] }],
+  ["needs: who calls b requires it too", { needs: ["call:b"] }],
   ["pci: a server that starts for a device", { pci: [] }],
   ["pci: each entry", { pci: [{ vendor: "1AF4", device: "1042" }] }],
   ["requires, after:", { after: ["no name"] }],

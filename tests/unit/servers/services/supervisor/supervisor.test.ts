@@ -184,3 +184,16 @@ test("more devices than it can keep are named in the log", () => {
     expect(world.state("blk.23")).toMatch(/^waiting|^running/);
   });
 });
+
+test("who may call another server gets that one's endpoint, and after a death its successor's", () => {
+  const world = new World("a start=always needs=endpoint,log\nb start=always requires=a needs=call:a,log\n");
+  world.run(function* () {
+    const first = world.endpointCalledBy("b");
+    expect(first).toBe(world.endpointOf("a"));
+    world.pass(500);
+    yield world.die("a");
+    yield world.die("b");
+    expect(world.endpointCalledBy("b")).toBe(world.endpointOf("a"));
+    expect(world.endpointCalledBy("b")).not.toBe(first);
+  });
+});

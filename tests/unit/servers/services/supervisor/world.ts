@@ -86,6 +86,13 @@ export class World {
     return asked;
   }
 
+  /** The object behind a handle on the child's command line. */
+  endpointOf(name: string): object | undefined { return this.given(name, "endpoint"); }
+  endpointCalledBy(name: string): object | undefined { return this.given(name, "call:a"); }
+  private given(name: string, argument: string): object | undefined {
+    return this.server.object(BigInt(`0x${this.child(name).arguments.get(argument)}`));
+  }
+
   request(line: string): void { this.files.set(FIFO, `${this.files.get(FIFO) ?? ""}${line}\n`); }
   table(): string { return this.files.get("/run/services") ?? ""; }
 
