@@ -97,6 +97,7 @@ export function manifestLine(manifest: Manifest): string {
     ["failures", manifest.failures],
     ["silent", manifest.silent],
     ["quota", manifest.quotaKiB],
+    ["memory", manifest.memoryMiB],
   ];
   const words = fields.filter(([, value]) => value !== undefined && value !== "").map(([key, value]) => `${key}=${value}`);
   return `${[manifest.name, ...words].join(" ")}\n`;

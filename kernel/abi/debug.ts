@@ -18,6 +18,8 @@ export const enum DebugOp {
   RING = 5,
   /** a1 = ReplyFault, a2 = seed. Of its next answer to a call of the kernel. */
   REPLY = 6,
+  /** a1 = 1, a2 = seed. The next request to the disk's device names memory it was not given; ENODEV unless an IOMMU is in its way. */
+  DMA = 7,
 }
 
 export const enum HangKind { STOP = 1, SPIN = 2 }

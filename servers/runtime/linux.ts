@@ -3,7 +3,7 @@ import { linearVa, serverCall } from "./intrinsics";
 
 const enum Nr {
   READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, GETPID = 39, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, KILL = 62, RENAME = 82, UNLINK = 87,
-  GETPPID = 110, MKNOD = 133, PRCTL = 157, PIPE2 = 293,
+  GETPPID = 110, MKNOD = 133, PRCTL = 157, SETRLIMIT = 160, PIPE2 = 293,
 }
 const S_IFIFO: u32 = 0o10000;
 const PR_SET_PDEATHSIG: u64 = 1;
@@ -25,6 +25,15 @@ export class Pipe {
 @unmanaged
 export class Status { word: u32; }
 
+/** What setrlimit reads. */
+@unmanaged
+class Limit {
+  soft: u64;
+  hard: u64;
+}
+const LIMIT = changetype<Limit>(memory.data(offsetof<Limit>(), 8));
+const RLIMIT_DATA: u64 = 2;
+
 /** Bytes of `text` with a NUL, for as long as the array is held. */
 export function cString(text: string): ArrayBuffer { return String.UTF8.encode(text, true); }
 export function vaOf(bytes: ArrayBuffer): u64 { return linearVa(changetype<usize>(bytes)); }
@@ -42,6 +51,12 @@ export function linuxSelf(): i32 { return <i32>serverCall(Nr.GETPID, 0, 0, 0, 0,
 export function linuxParent(): i32 { return <i32>serverCall(Nr.GETPPID, 0, 0, 0, 0, 0, 0); }
 /** The caller is killed when its parent dies. */
 export function linuxDieWithParent(): void { serverCall(Nr.PRCTL, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0); }
+/** The caller and what it execs have at most `bytes` of private memory. */
+export function linuxLimitMemory(bytes: u64): void {
+  LIMIT.soft = bytes;
+  LIMIT.hard = bytes;
+  serverCall(Nr.SETRLIMIT, RLIMIT_DATA, linearVa(changetype<usize>(LIMIT)), 0, 0, 0, 0);
+}
 export function linuxKill(pid: i32): void { serverCall(Nr.KILL, pid, SIGKILL, 0, 0, 0, 0); }
 /** Waits for child `pid` to end: its pid, or -ECHILD. The status word lands at `ptr`. */
 export function linuxWait(pid: i32, ptr: usize): i32 { return <i32>serverCall(Nr.WAIT4, pid, linearVa(ptr), 0, 0, 0, 0); }

@@ -23,6 +23,7 @@ export interface Report {
 const NOUNS: Readonly<Record<string, readonly string[]>> = {
   kill: [], hang: ["", "stop", "spin"], flip: ["", "text", "data", "stack", "heap", "shared"], irq: ["", "drop", "delay", "repeat"],
   ring: ["", "counter", "too-many", "id", "status", "header"], reply: ["", "label", "errno", "window"],
+  dma: ["", "bogus"],
 };
 
 export function reportOf(log: string): Report {
@@ -33,7 +34,7 @@ export function reportOf(log: string): Report {
   let others = 0;
   for (const line of log.split("\n")) {
     const at = Number(/^\[ *(\d+\.\d+)\]/.exec(line)?.[1]);
-    const injected = /debug: fault for (\S+) \(pid \d+\) (\w+) kind=(\d+)/.exec(line);
+    const injected = /debug: fault for (\S*) \(pid \d+\) (\w+) kind=(\d+)/.exec(line);
     if (injected) {
       const [, server = "", verb = "", noun] = injected;
       const fault: Fault = { kind: `${verb} ${NOUNS[verb]?.[Number(noun)] ?? ""}`.trim(), server, at };

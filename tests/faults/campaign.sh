@@ -10,7 +10,8 @@ dd if=/dev/vda of=fresh bs=64k count=40 2>/dev/null
 
 now() { # hundredths of a second since boot
   read -r up rest </proc/uptime
-  echo "${up%.*}${up#*.}"
+  up=${up%.*}${up#*.}
+  echo "${up#0}" # a leading zero is octal
 }
 
 # Processes, pipes and files that have nothing to do with the disk: the longest pause anybody saw.
@@ -83,12 +84,13 @@ done
 
 bystander &
 load &
-fault storm "$1" "$2" virtio-blk,fat32 "$3"
+fault storm "$1" "$2" virtio-blk,fat32 "$3" >storm # the console is the kernel's log meanwhile
 touch stop
 i=0
 while [ ! -e load.ended ] && [ $i -lt 180 ]; do sleep 1; i=$((i + 1)); done
 [ -e load.ended ] || echo "load: HANGS"
 sleep 1
+tail -n 1 storm
 cat bystander load
 [ -s errors ] && sort errors | uniq -c | sort -rn | head -12
 echo "campaign: done"

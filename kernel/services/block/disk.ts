@@ -32,7 +32,7 @@ import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/
 import { wordAt, wordSet } from "../../lib/words";
 import { currentProcess, processOf } from "../process/process";
 import { processGet, processPut } from "../process/process-table";
-import { ringSpoil } from "./ring-fault";
+import { addressSpoil, ringSpoil } from "./ring-fault";
 import { dmaDetach, dmaMap, dmaUnmap } from "./dma";
 import { Request, requestAt, requestCreate, requestFree, requestNode, requestPieceBytes, RequestState, requestWait } from "./request";
 
@@ -142,6 +142,7 @@ function issueLocked(disk: Disk, queue: Queue, request: Request, tag: u32): void
     physStore64(segment, dmaMap(disk.index, request, i));
     physStore32(segment + offsetof<BlockSegment>("bytes"), requestPieceBytes(request, i));
   }
+  if (request.pieces != 0) addressSpoil(disk.index, pa + SEGMENTS_AT);
   wordSet(tagsOf(disk, request.queue), tag, <u32>changetype<usize>(request));
   request.state = RequestState.ISSUED;
   request.issuedNs = monoNowNs();

@@ -10,11 +10,11 @@ import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
 import { servicePortAt } from "../../core/cap/service-port";
 import { Timer, timerAt, timerInit, timerStart } from "../../core/time/timer";
-import { ringFaultArm } from "../block/ring-fault";
+import { bogusDmaArm, ringFaultArm } from "../block/ring-fault";
 import { irqObjectAt, irqObjectFault } from "../driver/pci/irq-object";
 import { Process } from "../process/process";
 import { connectionAt, connectionFaultArm } from "../vfs/served/connection";
-import { processCapability } from "./process-faults";
+import { isTranslated, processCapability } from "./process-faults";
 
 /** Interrupts of a server that are chosen from. */
 const IRQS: u64 = 4;
@@ -78,6 +78,14 @@ export function ringFault(process: Process, fault: u32, seed: u64): i32 {
   const number = portDataOf(process, ServiceId.BLOCK_DRIVER);
   if (number == 0) return -Errno.NODEV;
   ringFaultArm(number - 1, fault, seed);
+  return 0;
+}
+
+/** Only where the address can do no harm but to the driver itself. */
+export function dmaFault(process: Process, seed: u64): i32 {
+  const number = portDataOf(process, ServiceId.BLOCK_DRIVER);
+  if (number == 0 || !isTranslated(process)) return -Errno.NODEV;
+  bogusDmaArm(number - 1, seed);
   return 0;
 }
 

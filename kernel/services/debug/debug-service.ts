@@ -11,7 +11,7 @@ import { LogLevel, logBegin, logEnd, logKeyDec, logKeyHex, logStr } from "../../
 import { serverLogBegin } from "../native/distrust";
 import { Confinement, Process } from "../process/process";
 import { processByPid, processPut } from "../process/process-table";
-import { irqFault, irqFaultsInit, replyFault, ringFault } from "./channel-faults";
+import { dmaFault, irqFault, irqFaultsInit, replyFault, ringFault } from "./channel-faults";
 import { bitsFlip, processHang, processSignal } from "./process-faults";
 
 const DEBUG_OPS = changetype<ServiceOps>(memory.data(offsetof<ServiceOps>()));
@@ -51,6 +51,7 @@ function faultInject(process: Process, op: u32, a1: u64, a2: u64, a3: u64): i32 
     case DebugOp.IRQ: return irqFault(process, <u32>a1, a2);
     case DebugOp.RING: return ringFault(process, <u32>a1, a2);
     case DebugOp.REPLY: return replyFault(process, <u32>a1, a2);
+    case DebugOp.DMA: return dmaFault(process, a2);
     default: return -Errno.INVAL;
   }
 }
@@ -73,6 +74,7 @@ function faultName(op: u32): string {
     case DebugOp.IRQ: return "irq";
     case DebugOp.RING: return "ring";
     case DebugOp.REPLY: return "reply";
+    case DebugOp.DMA: return "dma";
     default: return "unknown";
   }
 }

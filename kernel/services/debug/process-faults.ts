@@ -11,6 +11,7 @@ import { mmPut } from "../../core/mm/address-space";
 import { taskOf } from "../../core/sched/task";
 import { seededAt } from "../../lib/seeded";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
+import { pciObjectDomain } from "../driver/pci/pci-object";
 import { spaceOfProcess } from "../native/process-space";
 import { Process } from "../process/process";
 import { processLock } from "../process/process-table";
@@ -52,10 +53,10 @@ function userRegister(process: Process, isInstruction: bool): u64 {
   return value;
 }
 
-/** Flips `count` bits of `region`, chosen by `seed`. What a device reads or writes by itself (SHARED of a driver) is left alone. */
+/** Flips `count` bits of `region`, chosen by `seed`. What a device follows (SHARED of a driver) is left alone unless an IOMMU watches it. */
 export function bitsFlip(process: Process, region: u32, seed: u64, count: u64): i32 {
   if (region < <u32>FlipRegion.TEXT || region > <u32>FlipRegion.SHARED || count == 0 || count > FLIPS_MOST) return -Errno.INVAL;
-  if (region == <u32>FlipRegion.SHARED && processHolds(process, CapKind.PCI)) return -Errno.ACCES;
+  if (region == <u32>FlipRegion.SHARED && !isTranslated(process)) return -Errno.ACCES;
   const mm = procMm(process);
   if (!mm) return -Errno.SRCH;
   const sp = userRegister(process, false);
@@ -69,11 +70,13 @@ export function bitsFlip(process: Process, region: u32, seed: u64, count: u64): 
   return result;
 }
 
-/** Whether the process has a capability of `kind`. */
-function processHolds(process: Process, kind: u32): bool {
-  const found = processCapability(process, kind, 0);
-  if (found != 0) objectPut(objectAt(found));
-  return found != 0;
+/** Whether nothing the process tells a device can reach memory it was not given: it has no device, or an IOMMU watches it. */
+export function isTranslated(process: Process): bool {
+  const device = processCapability(process, CapKind.PCI, 0);
+  if (device == 0) return true;
+  const isWatched = pciObjectDomain(device) != null;
+  objectPut(objectAt(device));
+  return isWatched;
 }
 
 /** The `n`th object of `kind` that the process can name, with a reference; 0 when there are fewer. */

@@ -29,7 +29,10 @@ export function serverLogBegin(level: u32, subsystem: string, before: string, pr
   const name = scratchPush(COMM_BYTES);
   bytesFill(name, 0, COMM_BYTES);
   spinLock(processLock);
-  if (process.leader != 0) bytesCopy(name, changetype<usize>(taskOf(process.leader)) + offsetof<Task>("comm0"), COMM_BYTES);
+  const from = process.leader != 0
+    ? changetype<usize>(taskOf(process.leader)) + offsetof<Task>("comm0")
+    : changetype<usize>(process) + offsetof<Process>("comm0"); // a zombie's
+  bytesCopy(name, from, COMM_BYTES);
   spinUnlock(processLock);
   logBegin(level, subsystem);
   logStr(before);

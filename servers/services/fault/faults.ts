@@ -35,6 +35,8 @@ export const KINDS: Kind[] = [
   new Kind("ring", "id", DebugOp.RING, RingFault.ID, Target.DISK, 3),
   new Kind("ring", "status", DebugOp.RING, RingFault.STATUS, Target.DISK, 1),
   new Kind("ring", "header", DebugOp.RING, RingFault.HEADER, Target.DISK, 3),
+  new Kind("dma", "bogus", DebugOp.DMA, 1, Target.DISK, 8),
+  new Kind("flip", "shared", DebugOp.FLIP, FlipRegion.SHARED, Target.DISK, 6),
   new Kind("reply", "label", DebugOp.REPLY, ReplyFault.LABEL, Target.FILE_SYSTEM, 4),
   new Kind("reply", "errno", DebugOp.REPLY, ReplyFault.ERRNO, Target.FILE_SYSTEM, 4),
   new Kind("reply", "window", DebugOp.REPLY, ReplyFault.WINDOW, Target.FILE_SYSTEM, 4),

@@ -1,11 +1,11 @@
 /**
  * Manifests as the root image carries them: one line a server, made from servers/<kind>/<name>/manifest.json by toolchain/servers.ts.
  *
- *   name start=device pci=1af4:1042,class:010802 needs=pci,block,log requires=other after=third restart=always failures=10 silent=10 quota=4096
+ *   name start=device pci=1af4:1042,class:010802 needs=pci,block,log requires=other after=third restart=always failures=10 silent=10 quota=4096 memory=24
  *
  * A line is taken whole or not at all: what is wrong with it stands in `problem`, and the server is refused, not guessed at.
  *
- * Units  quota: KiB of device memory.  silent: heartbeats.  failures: short lives in a row.
+ * Units  quota: KiB of device memory.  memory: MiB of linear memory.  silent: heartbeats.  failures: short lives in a row.
  */
 import { Restart } from "./policy";
 
@@ -17,6 +17,7 @@ const LIST_MAX: i32 = 16;
 const FAILURES: u32 = 10;
 const SILENT: u32 = 10;
 const QUOTA_KIB: u32 = 4096;
+const MEMORY_MIB: u32 = 16;
 const NUMBER_MAX: i64 = 1_000_000;
 const CLASS_PREFIX = "class:";
 /** Need "call:NAME": the right to call that server. */
@@ -46,6 +47,7 @@ export class Manifest {
   failures: u32 = FAILURES;
   silent: u32 = SILENT;
   quotaKiB: u32 = QUOTA_KIB;
+  memoryMiB: u32 = MEMORY_MIB;
   /** Why it is refused, "" for a good one. */
   problem: string = "";
 }
@@ -102,6 +104,7 @@ function fieldTake(manifest: Manifest, key: string, value: string): bool {
   if (key == "failures") manifest.failures = <u32>number;
   else if (key == "silent") manifest.silent = <u32>number;
   else if (key == "quota") manifest.quotaKiB = <u32>number;
+  else if (key == "memory") manifest.memoryMiB = <u32>number;
   else return false;
   return true;
 }

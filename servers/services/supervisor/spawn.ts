@@ -13,7 +13,7 @@ import {
   capCopy, capDrop, capInstall, endpointCreate, notificationCreate, pciOpen, processConfine, processOpen, processWatch, quotaCreate, serviceOpen,
 } from "../../runtime/native-calls";
 import {
-  linuxClose, linuxDieWithParent, linuxExec, linuxExit, linuxFork, linuxParent, linuxPipe, linuxRead, linuxSelf, linuxWait, linuxWrite, Pipe, Status,
+  linuxClose, linuxDieWithParent, linuxExec, linuxExit, linuxFork, linuxLimitMemory, linuxParent, linuxPipe, linuxRead, linuxSelf, linuxWait, linuxWrite, Pipe, Status,
 } from "../../runtime/linux";
 import { hex } from "../../runtime/start";
 import { aliveBit, deathBit, Instance, isAlive } from "./instance";
@@ -21,6 +21,8 @@ import { CALL_PREFIX } from "./manifest";
 import { EXIT_NO_PROGRAM } from "./policy";
 
 const TEXT_MAX: u32 = 512;
+/** Private memory beyond the linear one: the program's own data. */
+const DATA_MIB: u64 = 4;
 const FOLDER = "/lib/servers/";
 /** The child could not even try. */
 const EXIT_NOT_TRIED: i32 = 126;
@@ -67,6 +69,7 @@ function childBecome(it: Instance, supervisor: i32, readEnd: i32, writeEnd: i32)
     length += n;
   }
   if (length <= 1) linuxExit(EXIT_NOT_TRIED);
+  linuxLimitMemory((<u64>it.manifest.memoryMiB + DATA_MIB) << 20);
   const result = linuxExec(FOLDER + it.manifest.name, String.UTF8.decodeUnsafe(changetype<usize>(buffer), length - 1).split(" "));
   linuxExit(result == -Errno.NOMEM ? EXIT_NOT_TRIED : EXIT_NO_PROGRAM);
 }

@@ -7,7 +7,7 @@
  * What callers see is copies: a request is built in memory of the kernel and copied into the window for each try, the reply is copied
  * out before anybody looks at it, so a server can change neither while it is used.
  *
- * Invariants  C1  a call is repeated until one server has answered it, or no server has come for GIVE_UP_NS.
+ * Invariants  C1  a call is repeated until one server has answered it, SERVERS_MOST have ended over it, or none has come for GIVE_UP_NS.
  *             C2  no call but ATTACH reaches a server that does not know all live mounts.
  * Locking     Connection.mutex around each call with its request and reply. Connection.lock (Rank.SERVER_FS): which server is there.
  */
@@ -87,6 +87,8 @@ const PAGE: u32 = 4096;
 const WINDOW_PAGES: u32 = FS_WINDOW_BYTES / PAGE;
 /** As long as the supervisor may take to restart a server, and longer. */
 const GIVE_UP_NS: u64 = 60_000_000_000;
+/** A call over which so many servers ended is not tried on another: whoever made it gets EIO, the others their service. */
+const SERVERS_MOST: u32 = 8;
 /** A server that shows no sign of life for so long while it owes an answer, or owes one for so long in all, is ended. */
 const SILENT_NS: u64 = 10_000_000_000;
 const OVERDUE_NS: u64 = 120_000_000_000;
@@ -277,7 +279,7 @@ export function callMake(c: Connection, m: ServedMount, method: u32, requestByte
   let failedIn: u32 = 0;
   let flags: u64 = 0;
   c.calls++;
-  while (m.isBroken == 0) {
+  for (let ended: u32 = 0; ended < SERVERS_MOST && m.isBroken == 0; ended++) {
     const generation = serverAwait(c, failedIn);
     if (generation == 0) return -Errno.IO;
     if (c.attached != generation && !mountsAttach(c, generation)) {

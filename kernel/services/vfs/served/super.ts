@@ -90,16 +90,29 @@ function servedMount(context: u32, source: usize, flags: u32, options: usize): u
   const device = deviceOfPath(source);
   if (isErrPtr(device)) return device;
   mutexLock(mutexAt(MOUNTS_MUTEX));
-  const result = mountOn(connectionAt(context - 1), blockDeviceOf(device), flags, options);
+  const made = mountPrepare(connectionAt(context - 1), blockDeviceOf(device), flags, options);
   mutexUnlock(mutexAt(MOUNTS_MUTEX));
-  if (isErrPtr(result)) blockDeviceLeave(blockDeviceOf(device));
-  return result;
+  const sb = isErrPtr(made) ? made : mountCall(connectionAt(context - 1), servedSuperAt(made)); // nobody else waits while the server thinks
+  if (!isErrPtr(made) && isErrPtr(sb)) mountForget(servedSuperAt(made));
+  if (isErrPtr(sb)) blockDeviceLeave(blockDeviceOf(device));
+  else buffersWrite(diskOf(blockDeviceOf(device))); // the mark that it is mounted is there before any change
+  return sb;
+}
+
+/** A mount that did not come about; what was read for it may be made anew before the next try. */
+function mountForget(fs: ServedSuper): void {
+  mutexLock(mutexAt(MOUNTS_MUTEX));
+  buffersDropAll(diskOfFs(fs), fs.deviceBase, fs.deviceBytes - fs.deviceBase);
+  wordSet(MOUNTED, fs.mount, 0);
+  mutexUnlock(mutexAt(MOUNTS_MUTEX));
+  superFree(changetype<usize>(fs), fs.options);
 }
 
 /** Two ranges of one disk share sectors: a disk and its partition, or a device and itself. */
 function overlaps(a: ServedSuper, disk: u32, base: u64, end: u64): bool { return a.disk == disk && a.deviceBase < end && base < a.deviceBytes; }
 
-function mountOn(c: Connection, device: BlockDevice, flags: u32, options: usize): usize {
+/** A place in the table for one more mount: the ServedSuper, or a negated errno as pointer. MOUNTS_MUTEX is held. */
+function mountPrepare(c: Connection, device: BlockDevice, flags: u32, options: usize): usize {
   const disk = <u32>changetype<usize>(diskOf(device));
   const base = device.start << 9;
   const end = base + (blockDeviceSectors(device) << 9);
@@ -130,14 +143,7 @@ function mountOn(c: Connection, device: BlockDevice, flags: u32, options: usize)
   fs.deviceBytes = end;
   superListsInit(fs);
   wordSet(MOUNTED, number, <u32>address); // the server may read the device from now on
-  const sb = mountCall(c, fs);
-  if (!isErrPtr(sb)) {
-    buffersWrite(diskOfFs(fs)); // the mark that it is mounted is there before any change
-    return sb;
-  }
-  wordSet(MOUNTED, number, 0);
-  superFree(address, text);
-  return sb;
+  return address;
 }
 
 function superFree(address: usize, text: usize): void {

@@ -20,13 +20,13 @@ function parse(text: string): { name: string; problem: string; fields: string }[
 
 test("every field arrives", () => {
   expect(parse(manifestLine(FULL))).toEqual([
-    { name: "nvme", problem: "", fields: "device|class 10802,id 10421af4|pci,log|first|second,third|1,3,40,512" },
+    { name: "nvme", problem: "", fields: "device|class 10802,id 10421af4|pci,log|first|second,third|1,3,40,512,2" },
   ]);
 });
 
 test("what a manifest does not say has its default", () => {
   const line = manifestLine({ name: "a", about: "", memoryMiB: 1, start: "always", needs: [] });
-  expect(parse(line)[0]).toEqual({ name: "a", problem: "", fields: "always|||||0,10,10,4096" });
+  expect(parse(line)[0]).toEqual({ name: "a", problem: "", fields: "always|||||0,10,10,4096,1" });
 });
 
 test.each([

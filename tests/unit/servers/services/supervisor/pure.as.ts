@@ -17,7 +17,7 @@ export function problemOf(index: i32): string { return parsed[index].problem; }
 export function fieldsOf(index: i32): string {
   const it = parsed[index];
   const pci = it.pci.map<string>((match) => (match.isClass ? "class " : "id ") + match.value.toString(16)).join(",");
-  const numbers = [it.restart, it.failures, it.silent, it.quotaKiB].map<string>((n) => n.toString()).join(",");
+  const numbers = [it.restart, it.failures, it.silent, it.quotaKiB, it.memoryMiB].map<string>((n) => n.toString()).join(",");
   return [it.start, pci, it.needs.join(","), it.requires.join(","), it.after.join(","), numbers].join("|");
 }
 /** Names of those that may start, in order. */
