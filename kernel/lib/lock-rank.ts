@@ -18,6 +18,7 @@ export const enum Rank {
   INODE = 34,
   MAPPING = 36,      // page-cache tree of one inode
   MOUNT = 38,
+  SYSFS = 40,        // adding to the tree of /sys
   FUTEX = 44,
   TIMER_POSIX = 46,
   MM_LIST = 48,      // list of address spaces

@@ -18,6 +18,7 @@ import { devtmpfsNodeAdd } from "../vfs/dev/devtmpfs";
 import { fileOpsDefaults } from "../vfs/file";
 import { bufFromPhys, bufToPhys } from "../vfs/io-buf";
 import { specialFileOpsSet } from "../vfs/special";
+import { sysDiskAppear } from "../vfs/sys/show-block";
 import { File, FileMode, FileOps, FileRight, Inode, OpenFlag } from "../vfs/types";
 import {
   BlockDevice, BLOCK_MAJOR, blockDeviceAt, blockDeviceLeave, blockDeviceOf, blockDeviceSectors, blockDeviceUse, diskOf, PARTITIONS,
@@ -52,6 +53,7 @@ export function blockFilesInit(): void {
 
 /** The node of a disk that has got its first driver: vda for disk 0. */
 export function blockDeviceAppear(disk: Disk): void {
+  sysDiskAppear(disk);
   devtmpfsNodeAdd("vd", 0x61 + disk.index, 0, FileMode.IFBLK | 0o660, deviceNumber(BLOCK_MAJOR, disk.index * PARTITIONS));
 }
 

@@ -15,6 +15,7 @@ import { LogLevel, logBegin, logByte, logEnd, logKeyDec, logStr, logWarn } from 
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { deviceNumber } from "../vfs/dev/device";
 import { devtmpfsNodeAdd } from "../vfs/dev/devtmpfs";
+import { sysPartitionAppear } from "../vfs/sys/show-block";
 import { FileMode } from "../vfs/types";
 import { BLOCK_MAJOR, partitionAdd, PARTITIONS, partitionsBegin, partitionsEnd } from "./block-device";
 import { buffersWrite } from "./buffer-cache";
@@ -107,6 +108,7 @@ function partitionsTake(disk: Disk, list: PartitionList): i32 {
 function nodesAdd(disk: Disk, list: PartitionList): void {
   for (let i: u32 = 1; i <= list.highest; i++) {
     if (partitionOf(list, i).sectors == 0) continue;
+    sysPartitionAppear(disk, i);
     devtmpfsNodeAdd("vd", 0x61 + disk.index, i, FileMode.IFBLK | 0o660, deviceNumber(BLOCK_MAJOR, disk.index * PARTITIONS + i));
   }
 }

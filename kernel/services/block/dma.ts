@@ -14,11 +14,11 @@ import { wordAt, wordSet } from "../../lib/words";
 import { Domain } from "../driver/iommu/domain";
 import { Access } from "../driver/iommu/regs";
 import { SLOT_PAGES, windowClear, windowMap, windowOpen, windowUnmap } from "../driver/iommu/window";
-import { pciObjectDomain, pciObjectQuiet } from "../driver/pci/pci-object";
+import { PciFunction } from "../driver/pci/functions";
+import { pciObjectDomain, pciObjectFunction, pciObjectQuiet } from "../driver/pci/pci-object";
 import { Request, REQUEST_PIECES, requestPiecePa } from "./request";
 
 const DEVICES: usize = memory.data(8 * 4, 4);
-if (REQUEST_PIECES > SLOT_PAGES) ERROR("a request's pieces fit into one slot of a window");
 
 function domainOf(pci: usize): Domain | null {
   if (pci == 0) return null;
@@ -27,8 +27,16 @@ function domainOf(pci: usize): Domain | null {
 
 function slotOf(request: Request): u32 { return request.queue * BLOCK_ENTRIES + request.tag; }
 
+/** The function that drives `disk` now, or null. */
+export function dmaFunction(disk: u32): PciFunction | null {
+  const pci = wordAt(DEVICES, disk);
+  if (pci == 0) return null;
+  return pciObjectFunction(pci);
+}
+
 /** The driver of `disk`, with so many queues, has the device of PCI object `pci` (0: of none), whose reference is taken over. */
 export function dmaAttach(disk: u32, pci: usize, queues: u32): i32 {
+  if (REQUEST_PIECES > SLOT_PAGES) ERROR("a request's pieces fit into one slot of a window");
   const domain = domainOf(pci);
   if (domain && !windowOpen(domain, queues * BLOCK_ENTRIES)) {
     objectPut(objectAt(pci));

@@ -17,6 +17,7 @@ import { randomDeviceInit } from "../vfs/dev/random-device";
 import { fileSystemPortInit } from "../vfs/served/port";
 import { servedInit } from "../vfs/served/super";
 import { procfsInit } from "../vfs/proc/procfs";
+import { sysfsInit } from "../vfs/sys/sysfs";
 import { deviceMapInit } from "./device-map";
 import { keyboardInit } from "./i8042";
 import { iommuInit } from "./iommu/iommu";
@@ -45,4 +46,5 @@ export function driversInit(): void {
   devtmpfsInit();
   devptsInit();
   procfsInit();
+  sysfsInit();
 }

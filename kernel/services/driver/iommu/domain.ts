@@ -109,10 +109,15 @@ export function domainOfLocked(requester: u32): Domain | null {
   return null;
 }
 
-/** Live domains. */
-export function domainCount(): u32 {
+/** Live domains of a unit. */
+export function domainCount(unit: DmaUnit): u32 {
   let count: u32 = 0;
-  for (let id: u32 = 1; id < DOMAINS_MAX; id++) if (wordAt(DOMAINS, id) != 0) count++;
+  spinLock(IOMMU_LOCK);
+  for (let id: u32 = 1; id < DOMAINS_MAX; id++) {
+    const address = wordAt(DOMAINS, id);
+    if (address != 0 && domainAt(address).unit == <u32>changetype<usize>(unit)) count++;
+  }
+  spinUnlock(IOMMU_LOCK);
   return count;
 }
 

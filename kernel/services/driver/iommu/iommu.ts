@@ -39,7 +39,7 @@ export function iommuInit(): void {
 
 /** A domain for the device of a new holder; 0: nothing translates for it. As pointer: EBUSY, EIO, ENOMEM, ENOSPC. */
 export function iommuOpen(fn: PciFunction): usize {
-  const unit = unitOf(fn);
+  const unit = iommuUnitOf(fn);
   if (!unit) return 0;
   if (fn.domain != 0) firmwareDomainEnd(fn);
   const domain = domainOpen(unit, pciRequester(fn));
@@ -58,7 +58,8 @@ function firmwareDomainEnd(fn: PciFunction): void {
 
 // ---- Which unit serves a function ----
 
-function unitOf(fn: PciFunction): DmaUnit | null {
+/** The unit that translates for a function, or null. */
+export function iommuUnitOf(fn: PciFunction): DmaUnit | null {
   let all: DmaUnit | null = null;
   for (let i: u32 = 0; i < dmarUnitCount(); i++) {
     const unit = dmarUnitAt(i);

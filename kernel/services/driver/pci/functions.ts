@@ -51,6 +51,7 @@ const STATUS_HAS_CAPABILITIES: u32 = 0x10;
 const MULTI_FUNCTION: u32 = 0x80;
 const CAP_MSI: u32 = 5;
 const CAP_EXPRESS: u32 = 16;
+const CAP_SUBSYSTEM: u32 = 13; // of bridges; PCI-to-PCI Bridge 1.2, 3.2.5.13
 const CAP_MSIX: u32 = 17;
 const CAPS_LIMIT: u32 = 48; // a ring of capabilities must not hang the kernel
 const BAR_PORTS: u32 = 1;
@@ -205,6 +206,7 @@ function capabilitiesRead(fn: PciFunction): void {
     const head = configRead(fn.address, at, 4);
     if ((head & 0xff) == CAP_MSI) fn.msi = at;
     if ((head & 0xff) == CAP_EXPRESS) fn.express = at;
+    if ((head & 0xff) == CAP_SUBSYSTEM) fn.subsystem = configRead(fn.address, at + 4, 4);
     if ((head & 0xff) == CAP_MSIX) {
       fn.msix = at;
       fn.msixVectors = (head >> 16 & 0x7ff) + 1;
