@@ -38,5 +38,5 @@ test("/sys has Linux' names, links and texts", () =>
     const found: [string, string][] = [];
     for (const [command] of FACTS) found.push([command, (await vm.run(`(${command})`)).output]);
     expect(found).toEqual(FACTS);
-    expect((await vm.run("find /sys -type l | while read l; do [ -e $l ] || echo $l; done")).output).toBe(""); // no link leads nowhere
+    expect((await vm.run("find /sys -type l | while read -r l; do [ -e \"$l\" ] || echo \"$l\"; done")).output).toBe(""); // no link leads nowhere
   }), 2 * BOOT_MS);
