@@ -146,7 +146,7 @@ export function sysTimerGetoverrun(id: i32): i64 {
   if (id < 0) return -Errno.INVAL;
   mutexLock(TIMER_MUTEX);
   const timer = posixTimerFind(currentProcess(), id);
-  const result: i64 = timer ? timer.overrun & 0x7fffffff : -Errno.INVAL;
+  const result: i64 = timer ? <i64>(timer.overrun & 0x7fffffff) : -Errno.INVAL;
   mutexUnlock(TIMER_MUTEX);
   return result;
 }

@@ -83,6 +83,7 @@ int main(void) {
   check(timer_gettime(id, &when) == 0 && when.it_interval.tv_nsec == 10000000, "timer_gettime");
   check(timer_delete(id) == 0, "timer_delete");
   check_errno(syscall(SYS_timer_delete, 12345), EINVAL, "no such timer");
+  check_errno(syscall(SYS_timer_getoverrun, 12345), EINVAL, "nor its overruns");
   struct tms tms;
   check(times(&tms) != -1 && sysconf(_SC_CLK_TCK) == 100, "times");
   return tap_done();
