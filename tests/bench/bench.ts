@@ -8,7 +8,7 @@
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { measureDisk, prepareDisk } from "./disk.ts";
 import { COST_ROWS, DISK_ROWS, IRQ_ROWS, TRIP_ROWS } from "./rows.ts";
-import { measureKernel, prepare, type Measurements } from "./measure.ts";
+import { measureKernel, measureOurs, prepare, type Measurements } from "./measure.ts";
 import { sectionSizes } from "./sizes.ts";
 
 const OURS = "build/kernel.elf";
@@ -79,7 +79,7 @@ const only = process.env["ONLY"];
 const parts: string[] = [];
 if (only !== "disk") {
   prepare();
-  const ours = await measureIfThere("ours", OURS, measureKernel);
+  const ours = await measureIfThere("ours", OURS, measureOurs);
   const linux = await measureIfThere("linux", LINUX, measureKernel);
   parts.push(...costTable(ours, linux), "", ...systemTable(ours, linux), "");
 }
