@@ -1,6 +1,7 @@
 /** Rings in shared memory: both ends in V8 on one memory, and a test that writes garbage where the other side may (SEED=n replays). */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { random } from "../../support/random.ts";
 
 const SEED = Number(process.env["SEED"] ?? 20261125);
 const ROUNDS = 400;
@@ -13,17 +14,6 @@ const PRIVATE = 0x80000; // entries on their way in and out
 const BYTES = 65536;
 const ENTRY = 24;
 const COUNT = 8;
-
-/** mulberry32: an integer below `below` at each call. */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 type Call = (...args: number[]) => number;
 

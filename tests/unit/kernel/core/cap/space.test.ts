@@ -5,6 +5,7 @@
  */
 import { CapMachine } from "./cap-machine.ts";
 import { ERRNO, handleOf, KIND, type ModelObject, type ModelSpace, RIGHT } from "./cap-model.ts";
+import { random } from "../../../support/random.ts";
 
 const SEED = Number(process.env["SEED"] ?? 20261125);
 const HISTORIES = Number(process.env["CAP_HISTORIES"] ?? 30);
@@ -19,17 +20,6 @@ const GENERATIONS = 0x7fff;
 const SLOTS = 4096;
 const CHUNK_SLOTS = 64;
 const TEST_MS = 600_000;
-
-/** mulberry32: an integer below `below` at each call. */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) % below;
-  };
-}
 
 class History {
   private readonly pick: (below: number) => number;

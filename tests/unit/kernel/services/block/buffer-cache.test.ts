@@ -2,6 +2,7 @@
 import { DiskMachine, FEATURE, HonestDriver, OP } from "./disk-machine.ts";
 import { BUFFER } from "../vfs/vfs-machine.ts";
 import { structLayout } from "../../../support/struct-layout.ts";
+import { random } from "../../../support/random.ts";
 
 const SEED = Number(process.env["SEED"] ?? 20261125);
 const SECTOR = 512;
@@ -14,16 +15,6 @@ const WRITES = BUFFER + 0x40000;
 const COMMIT = BUFFER + 0x50000;
 const LINEAR_BASE = 0xffffffff80000000n;
 const KERNEL_VA = (ptr: number): bigint => LINEAR_BASE + BigInt(ptr);
-
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 interface Piece {
   readonly offset: number;

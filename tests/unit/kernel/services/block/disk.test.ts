@@ -3,6 +3,7 @@
  * is the length of the random run.
  */
 import { DiskMachine, DriverRing, HonestDriver, OP, REPLAY, type RingRequest, STATE } from "./disk-machine.ts";
+import { random } from "../../../support/random.ts";
 
 const EIO = -5;
 const EBUSY = -16;
@@ -13,16 +14,6 @@ const ESTALE = -116;
 const SEED = Number(process.env["SEED"] ?? 20261125);
 const STEPS = Number(process.env["STEPS"] ?? 2500);
 const CPUS = 8;
-
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 function submit(machine: DiskMachine, op: number, sector: number, sectors: number): number {
   const { vfs, disk } = machine;

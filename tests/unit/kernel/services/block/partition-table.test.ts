@@ -2,6 +2,7 @@
 import { structLayout } from "../../../support/struct-layout.ts";
 import { BUFFER } from "../vfs/vfs-machine.ts";
 import { DiskMachine, HonestDriver } from "./disk-machine.ts";
+import { random } from "../../../support/random.ts";
 
 const SEED = Number(process.env["SEED"] ?? 20261125);
 const SECTOR = 512;
@@ -126,16 +127,6 @@ function crc32(bytes: Uint8Array): number {
     for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
   }
   return ~crc >>> 0;
-}
-
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
 }
 
 const NOTHING: Found = { partitions: {}, problem: "", usesBackup: false, ignored: 0 };

@@ -3,6 +3,7 @@ import { bits, loadServer, Notification, type Outcome, type Scenario, type Serve
 import { F_INDIRECT, F_VERSION_1 } from "../../../support/virtio-pci.ts";
 import { DiskDevice, type DiskOptions, FEATURE, RESULT } from "./disk-device.ts";
 import { KernelRings, OP, type Put } from "./kernel-ring.ts";
+import { random } from "../../../support/random.ts";
 
 const SECTOR = 512;
 const DOORBELL = 1n;
@@ -45,16 +46,6 @@ class Bench {
     }
     return { op, sector, sectors, segments };
   }
-}
-
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0 || 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
 }
 
 test("it brings the device up by the book and offers its disk", () => {

@@ -9,7 +9,7 @@ import { FatClient, NOW } from "./fat-client.ts";
 import { fatFormat, fatGet, fatPut, geometryOf, SMALL_FAT12, SMALL_FAT16, SMALL_FAT32, type FatShape } from "./fat-image.ts";
 import { FatMachine } from "./fat-machine.ts";
 import { Model } from "./fat-model.ts";
-import { Random } from "./random.ts";
+import { Random } from "../../../support/random.ts";
 
 const IMAGES = Number(process.env["FAT_FUZZ"] ?? 10_000);
 /** Calls into the kernel that one call may make on such a small volume. */

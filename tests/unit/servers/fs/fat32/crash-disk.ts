@@ -9,7 +9,7 @@
  */
 import { loadKernel, type Kernel } from "../../../support/kernel.ts";
 import type { FatMachine, Write } from "./fat-machine.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../../support/random.ts";
 
 const SECTOR = 512;
 const PAGE_SECTORS = 8;

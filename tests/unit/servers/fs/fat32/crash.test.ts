@@ -10,7 +10,7 @@ import { FatClient } from "./fat-client.ts";
 import { fatFormat, SMALL_FAT12, SMALL_FAT16, SMALL_FAT32, type FatShape } from "./fat-image.ts";
 import { FatMachine } from "./fat-machine.ts";
 import { Model } from "./fat-model.ts";
-import { Random } from "./random.ts";
+import { Random } from "../../../support/random.ts";
 
 const SEEDS = Number(process.env["FAT_CUTS"] ?? 3);
 const STEPS = 160;

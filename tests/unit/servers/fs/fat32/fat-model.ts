@@ -4,7 +4,7 @@
  */
 import { ENOENT, FatClient, fold, type Inode } from "./fat-client.ts";
 import type { Report } from "./fat-check.ts";
-import type { Random } from "./random.ts";
+import type { Random } from "../../../support/random.ts";
 
 export interface Entry {
   name: string;

@@ -8,7 +8,7 @@ import { fatCheck } from "./fat-check.ts";
 import { fatFormat, SMALL_FAT12, SMALL_FAT16, SMALL_FAT32, type FatShape } from "./fat-image.ts";
 import { FatMachine } from "./fat-machine.ts";
 import { differences, Model } from "./fat-model.ts";
-import { Random } from "./random.ts";
+import { Random } from "../../../support/random.ts";
 
 const STEPS = 150;
 

@@ -17,3 +17,9 @@ export class Random {
   pick<T>(from: readonly T[]): T { return from[this.below(from.length)]!; }
   bytes(count: number): Uint8Array { return Uint8Array.from({ length: count }, () => this.below(256)); }
 }
+
+/** The numbers of one seed as a function: an integer from 0 and below `below` at each call. */
+export function random(seed: number): (below: number) => number {
+  const numbers = new Random(seed >>> 0);
+  return (below) => numbers.below(below);
+}
