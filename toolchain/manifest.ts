@@ -31,6 +31,8 @@ export interface Manifest {
   silent?: number;
   /** What it may have of memory that devices reach. */
   quotaKiB?: number;
+  /** How it is scheduled: "normal", "batch", "idle", "fifo:PRIORITY" or "rr:PRIORITY", 1 to 90. */
+  schedule?: string;
 }
 
 /** Names the supervisor can give (servers/services/supervisor/spawn.ts). */
@@ -39,7 +41,9 @@ const NEEDS: readonly string[] = ["log", "heartbeat", "notification", "endpoint"
 const CALL_PREFIX = "call:";
 const FIELDS: readonly string[] = [
   "name", "about", "memoryMiB", "start", "pci", "needs", "requires", "after", "restart", "failures", "silent", "quotaKiB",
+  "schedule",
 ];
+const SCHEDULE = /^(?:normal|batch|idle|(?:fifo|rr):(?:[1-9]|[1-8]\d|90))$/;
 const NAME = /^[a-z0-9][a-z0-9-]{0,14}$/;
 const MEMORY_MOST = 1024;
 
@@ -71,6 +75,7 @@ export function manifestProblem(manifest: Manifest): string | undefined {
   if (need !== undefined) return `needs: nothing is called ${need}; known: ${NEEDS.join(", ")}`;
   if (manifest.start === "device" && !manifest.pci?.length) return "pci: a server that starts for a device says for which";
   if (manifest.pci?.some((match) => !matchText(match))) return "pci: each entry is { vendor, device } or { class }, in lower-case hexadecimal";
+  if (!SCHEDULE.test(manifest.schedule ?? "normal")) return "schedule: normal, batch, idle, fifo:N or rr:N, N from 1 to 90";
   const other = [...(manifest.requires ?? []), ...(manifest.after ?? [])].find((name) => !NAME.test(name));
   if (other !== undefined) return `requires, after: ${other} is no name`;
   const numbers = [manifest.failures, manifest.silent, manifest.quotaKiB];
@@ -98,6 +103,7 @@ export function manifestLine(manifest: Manifest): string {
     ["silent", manifest.silent],
     ["quota", manifest.quotaKiB],
     ["memory", manifest.memoryMiB],
+    ["schedule", manifest.schedule],
   ];
   const words = fields.filter(([, value]) => value !== undefined && value !== "").map(([key, value]) => `${key}=${value}`);
   return `${[manifest.name, ...words].join(" ")}\n`;

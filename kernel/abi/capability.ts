@@ -6,10 +6,15 @@
 
 export const enum CapKind {
   NONE = 0, ROOT = 1, ENDPOINT = 2, NOTIFICATION = 3, MEMORY = 4, IRQ = 5, MMIO = 6, PORTS = 7, PCI = 8, PROCESS = 9,
-  SERVICE = 10, QUOTA = 11,
+  SERVICE = 10, QUOTA = 11, THREAD = 12,
 }
 
-/** READ and WRITE: mapping; CALL, RECEIVE: endpoints; SIGNAL, WAIT: notifications; DMA: bus addresses; MANAGE: the rest. */
+/**
+ * READ and WRITE: mapping; CALL, RECEIVE: endpoints; SIGNAL, WAIT: notifications; DMA: bus addresses; MANAGE: the rest.
+ *
+ * PROCESS and THREAD: READ to look, MANAGE to control, WRITE for what takes privilege: real-time scheduling, and whoever gained privileges by
+ * itself (a set-id program). process_open gives WRITE to holders of CAP_SYS_NICE only.
+ */
 export const enum CapRight { READ = 1, WRITE = 2, CALL = 4, RECEIVE = 8, SIGNAL = 16, WAIT = 32, DMA = 64, GRANT = 128, MANAGE = 256, ALL = 0x1ff }
 
 /** The vector of pci_irq that asks for the INTx line of a function that has messages, too. */
@@ -29,7 +34,7 @@ export class CapInfo {
   rights: u32;    // CapRight bits
   badge: u64;
   sizeBytes: u64; // MEMORY, MMIO, PORTS
-  detail: u64;    // PCI: address; PROCESS: pid; SERVICE: id
+  detail: u64;    // PCI: address; PROCESS: pid; THREAD: tid; SERVICE: id
 }
 
 /** Up to 4 capabilities and 64 KiB by copy, either way. The kernel fills it again with the answer (or the next call). */
@@ -86,7 +91,8 @@ export class CrashInfo {
   frame0: u64; // CRASH_FRAMES of them
 }
 
-/** What native.h's traps say; an exception of the program itself otherwise. */
+/** What native.h's traps say; an exception of the program itself otherwise. DISTRUSTED: the kernel ended it (native/distrust.ts). */
 export const enum CrashReason {
   EXCEPTION = 0, UNREACHABLE = 1, DIVISION_BY_ZERO = 2, DIVISION_OVERFLOW = 3, WILD_CALL = 4, UNALIGNED = 5, OUT_OF_MEMORY = 6,
+  DISTRUSTED = 7,
 }

@@ -99,15 +99,35 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x104f, name: "pci_master", args: "pci: cap, enable: uint" },
 
   // ---- processes ----
-  /** Control over a child of the caller. */
+  /** Control over a child of the caller. EPERM: another's child, another user's process (but for CAP_SYS_NICE); ESRCH. */
   { nr: 0x1050, name: "process_open", args: "pid: pid" },
   /** Signals `bits` when the process ends. */
   { nr: 0x1051, name: "process_watch", args: "process: cap, notification: cap, bits: ulong" },
+  /** EPERM without WRITE for a process that gained privileges by execve. */
   { nr: 0x1052, name: "process_kill", args: "process: cap, sig: sig" },
   /** From the caller's next execve on, it and its children keep only the Linux calls that touch their own memory and life. */
   { nr: 0x1053, name: "process_confine", args: "" },
-  /** The exception a confined process died of, until it is waited for; ENODATA: it had none. */
+  /** What a confined process died of, until it is waited for: its exception, or the kernel's distrust. ENODATA: neither. */
   { nr: 0x1054, name: "process_crash", args: "process: cap, info: out<CrashInfo>" },
+
+  // ---- threads of processes ----
+  /**
+   * Control over thread `tid` of the process, with the PROCESS capability's rights among READ, WRITE, MANAGE, GRANT, and revoked with it.
+   * ESRCH: it has no such thread. All calls on a THREAD: ESTALE once the thread has ended; EPERM without WRITE for a process that gained privileges by execve.
+   */
+  { nr: 0x1055, name: "thread_open", args: "process: cap, tid: tid" },
+  /** The process's next thread: the least tid above `after`. ESRCH: there is none. */
+  { nr: 0x1056, name: "thread_next", args: "process: cap, after: tid" },
+  /** Needs READ. */
+  { nr: 0x1057, name: "thread_info", args: "thread: cap, info: out<ThreadInfo>" },
+  /**
+   * From its return on the thread makes no step in user mode until thread_resume; what it waits for in a call goes on, and SIGKILL ends it
+   * as ever. Once is enough: suspensions are not counted. EINTR: the thread will stand soon. Needs MANAGE.
+   */
+  { nr: 0x1058, name: "thread_suspend", args: "thread: cap", blocks: true },
+  { nr: 0x1059, name: "thread_resume", args: "thread: cap" },
+  /** SCHED_* and priority as sched_setscheduler(2); EINVAL for what means nothing. Needs MANAGE, for SCHED_FIFO and SCHED_RR WRITE too. */
+  { nr: 0x105a, name: "thread_schedule", args: "thread: cap, policy: uint, priority: uint" },
 
   // ---- kernel services: ports whose operations the service defines ----
   /** A port of service `id` (ServiceId). Needs ROOT. */

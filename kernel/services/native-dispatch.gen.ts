@@ -52,6 +52,16 @@ import {
   nativeProcessOpen,
   nativeProcessWatch,
 } from "./native/process-object";
+import {
+  nativeThreadInfo,
+} from "./native/thread-info";
+import {
+  nativeThreadNext,
+  nativeThreadOpen,
+  nativeThreadResume,
+  nativeThreadSchedule,
+  nativeThreadSuspend,
+} from "./native/thread-object";
 
 const ENOSYS: i64 = 38;
 
@@ -110,6 +120,12 @@ function call4177(frame: TrapFrame): i64 { return nativeProcessWatch(<u32>frame.
 function call4178(frame: TrapFrame): i64 { return nativeProcessKill(<u32>frame.rdi, <i32>frame.rsi); }
 function call4179(frame: TrapFrame): i64 { return nativeProcessConfine(); }
 function call4180(frame: TrapFrame): i64 { return nativeProcessCrash(<u32>frame.rdi, frame.rsi); }
+function call4181(frame: TrapFrame): i64 { return nativeThreadOpen(<u32>frame.rdi, <i32>frame.rsi); }
+function call4182(frame: TrapFrame): i64 { return nativeThreadNext(<u32>frame.rdi, <i32>frame.rsi); }
+function call4183(frame: TrapFrame): i64 { return nativeThreadInfo(<u32>frame.rdi, frame.rsi); }
+function call4184(frame: TrapFrame): i64 { return nativeThreadSuspend(<u32>frame.rdi); }
+function call4185(frame: TrapFrame): i64 { return nativeThreadResume(<u32>frame.rdi); }
+function call4186(frame: TrapFrame): i64 { return nativeThreadSchedule(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx); }
 function call4192(frame: TrapFrame): i64 { return nativeServiceOpen(<u32>frame.rdi, <u32>frame.rsi); }
 function call4193(frame: TrapFrame): i64 { return nativeServiceCall(<u32>frame.rdi, <u32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
 
@@ -154,6 +170,12 @@ export function nativeTableInit(): void {
   nativeSet(82, call4178);
   nativeSet(83, call4179);
   nativeSet(84, call4180);
+  nativeSet(85, call4181);
+  nativeSet(86, call4182);
+  nativeSet(87, call4183);
+  nativeSet(88, call4184);
+  nativeSet(89, call4185);
+  nativeSet(90, call4186);
   nativeSet(96, call4192);
   nativeSet(97, call4193);
 }

@@ -18,7 +18,7 @@ import { signalDeliver } from "./signal/deliver";
 import { syscallDispatch } from "./syscall-dispatch.gen";
 import { traceEnter, traceLeave } from "./syscall-trace";
 
-const RETURN_WORK: u32 = TaskWork.RESCHED | TaskWork.SIGNAL | TaskWork.EXIT | TaskWork.STOP;
+const RETURN_WORK: u32 = TaskWork.RESCHED | TaskWork.SIGNAL | TaskWork.EXIT | TaskWork.STOP | TaskWork.SUSPEND;
 /** -512 (ERESTARTSYS) .. -516 (ERESTART_RESTARTBLOCK). */
 const RESTART_LOWEST: i64 = 516;
 
@@ -79,6 +79,6 @@ export function userReturnWork(frame: TrapFrame): void {
     if (work == 0) return;
     if (work & TaskWork.EXIT) threadExit(0);
     if (work & TaskWork.RESCHED) schedule();
-    if (work & (TaskWork.SIGNAL | TaskWork.STOP)) signalDeliver(frame);
+    if (work & (TaskWork.SIGNAL | TaskWork.STOP | TaskWork.SUSPEND)) signalDeliver(frame);
   }
 }

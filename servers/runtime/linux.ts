@@ -3,7 +3,7 @@ import { linearVa, serverCall } from "./intrinsics";
 
 const enum Nr {
   READ = 0, WRITE = 1, OPEN = 2, CLOSE = 3, GETPID = 39, FORK = 57, EXECVE = 59, EXIT = 60, WAIT4 = 61, KILL = 62, RENAME = 82, UNLINK = 87,
-  GETPPID = 110, MKNOD = 133, PRCTL = 157, SETRLIMIT = 160, PIPE2 = 293,
+  GETPPID = 110, MKNOD = 133, SCHED_SETSCHEDULER = 144, PRCTL = 157, SETRLIMIT = 160, PIPE2 = 293,
 }
 const S_IFIFO: u32 = 0o10000;
 const PR_SET_PDEATHSIG: u64 = 1;
@@ -56,6 +56,16 @@ export function linuxLimitMemory(bytes: u64): void {
   LIMIT.soft = bytes;
   LIMIT.hard = bytes;
   serverCall(Nr.SETRLIMIT, RLIMIT_DATA, linearVa(changetype<usize>(LIMIT)), 0, 0, 0, 0);
+}
+/** What sched_setscheduler reads. */
+@unmanaged
+class SchedParam { priority: i32; }
+const SCHED_PARAM = changetype<SchedParam>(memory.data(offsetof<SchedParam>(), 8));
+const SCHED_FIFO: u64 = 1;
+/** From now on the caller runs before whatever has less priority. */
+export function linuxRunFirst(priority: i32): void {
+  SCHED_PARAM.priority = priority;
+  serverCall(Nr.SCHED_SETSCHEDULER, 0, SCHED_FIFO, linearVa(changetype<usize>(SCHED_PARAM)), 0, 0, 0);
 }
 export function linuxKill(pid: i32): void { serverCall(Nr.KILL, pid, SIGKILL, 0, 0, 0, 0); }
 /** Waits for child `pid` to end: its pid, or -ECHILD. The status word lands at `ptr`. */

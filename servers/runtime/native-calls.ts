@@ -11,6 +11,7 @@ export const enum Native {
   PCI_LIST = 0x1048, PCI_OPEN = 0x1049, PCI_INFO = 0x104a, PCI_CONFIG_READ = 0x104b, PCI_CONFIG_WRITE = 0x104c, PCI_BAR = 0x104d,
   PCI_IRQ = 0x104e, PCI_MASTER = 0x104f,
   PROCESS_OPEN = 0x1050, PROCESS_WATCH = 0x1051, PROCESS_KILL = 0x1052, PROCESS_CONFINE = 0x1053, PROCESS_CRASH = 0x1054,
+  THREAD_OPEN = 0x1055, THREAD_NEXT = 0x1056, THREAD_INFO = 0x1057, THREAD_SUSPEND = 0x1058, THREAD_RESUME = 0x1059, THREAD_SCHEDULE = 0x105a,
   SERVICE_OPEN = 0x1060, SERVICE_CALL = 0x1061,
 }
 
@@ -58,6 +59,13 @@ export function processOpen(pid: i32): i64 { return call1(Native.PROCESS_OPEN, p
 export function processWatch(process: u32, n: u32, bits: u64): i64 { return call3(Native.PROCESS_WATCH, process, n, bits); }
 export function processKill(process: u32, sig: u32): i64 { return call2(Native.PROCESS_KILL, process, sig); }
 export function processCrash(process: u32, out: usize): i64 { return call2(Native.PROCESS_CRASH, process, linearVa(out)); }
+export function threadOpen(process: u32, tid: u32): i64 { return call2(Native.THREAD_OPEN, process, tid); }
+export function threadNext(process: u32, after: u32): i64 { return call2(Native.THREAD_NEXT, process, after); }
+/** ThreadInfo at `out`, THREAD_INFO_BYTES of room. */
+export function threadInfo(thread: u32, out: usize): i64 { return call2(Native.THREAD_INFO, thread, linearVa(out)); }
+export function threadSuspend(thread: u32): i64 { return call1(Native.THREAD_SUSPEND, thread); }
+export function threadResume(thread: u32): i64 { return call1(Native.THREAD_RESUME, thread); }
+export function threadSchedule(thread: u32, policy: u32, priority: u32): i64 { return call3(Native.THREAD_SCHEDULE, thread, policy, priority); }
 export function processConfine(): i64 { return call0(Native.PROCESS_CONFINE); }
 export function serviceOpen(root: u32, id: u32): i64 { return call2(Native.SERVICE_OPEN, root, id); }
 export function serviceCall(port: u32, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {

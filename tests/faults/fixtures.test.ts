@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "no
 import { join } from "node:path";
 import { withVm, type Vm } from "../../qemu/harness.ts";
 import { archive, file, type ArchiveEntry } from "../../toolchain/cpio.ts";
-import { buildServers } from "../../toolchain/servers.ts";
+import { buildServers, symbolsOf } from "../../toolchain/servers.ts";
 import { ROOT } from "../../toolchain/paths.ts";
 import { userlandEntries } from "../../toolchain/userland.ts";
 import { BOOT_MS, targetOptions } from "../support/target.ts";
@@ -40,14 +40,16 @@ const BYSTANDER = `bystander() {
 bystander &`;
 
 function entries(): ArchiveEntry[] {
-  const program = readFileSync(buildServers(join(ROOT, "tests/faults/servers")).get("misfit")!);
+  const path = buildServers(join(ROOT, "tests/faults/servers")).get("misfit")!;
+  const program = readFileSync(path);
+  const symbols = readFileSync(symbolsOf(path));
   const shipped = userlandEntries();
   const manifests = shipped.find(({ path }) => path === MANIFESTS)!;
-  const lines = NAMES.map((name) => `${name} start=always ${ORDINARY} failures=${name === "liar" ? 20 : 3}\n`).join("");
+  const lines = NAMES.map((name) => `${name} start=always ${ORDINARY} failures=${name === "liar" ? 20 : 3} schedule=${name === "looper" ? "fifo:20" : "normal"}\n`).join("");
   return [
     ...shipped.filter(({ path }) => path !== MANIFESTS),
     file(MANIFESTS, Buffer.concat([manifests.data, Buffer.from(lines)]), 0o644),
-    ...NAMES.map((name) => file(`lib/servers/${name}`, program, 0o755)),
+    ...NAMES.flatMap((name) => [file(`lib/servers/${name}`, program, 0o755), file(`lib/servers/${name}.symbols`, symbols, 0o644)]),
   ];
 }
 
@@ -84,6 +86,7 @@ test("misfits are stopped and named; nothing else suffers", () =>
     await logLines(vm, "flooder: [0-9]+ lines left out");
     expect((await logLines(vm, "flooder: line")).split("\n").length).toBeLessThan(LINES_KEPT);
     await logLines(vm, "supervisor: looper \\(pid [0-9]+\\) hangs");
+    await logLines(vm, "supervisor: looper was in tests/faults/servers/misfit/main.ts:[a-zA-Z]+, running");
     await liarIsNotBelieved(vm);
     await muteIsFound(vm);
     await restIsWell(vm);
@@ -100,6 +103,8 @@ async function liarIsNotBelieved(vm: Vm): Promise<void> {
 async function muteIsFound(vm: Vm): Promise<void> {
   await vm.run("mkdir -p /tmp/m; { mount -t mutefs /dev/vdb /tmp/m; } 2>/dev/null &");
   await logLines(vm, "server: mute \\(pid [0-9]+\\) does not answer a call: killed");
+  await logLines(vm, "supervisor: mute \\(pid [0-9]+\\) ended by the kernel");
+  await logLines(vm, "supervisor: mute was in ");
 }
 
 async function restIsWell(vm: Vm): Promise<void> {

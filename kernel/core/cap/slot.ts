@@ -5,7 +5,7 @@
  *   |object |rights |badge |parent |child  |next  |prev  |generation |space |index |pad|
  *
  * Invariants  T1  a slot in use is on its parent's ring of children, or has parent 0: it was not derived.
- *             T2  rights of a child are a subset of its parent's; its object is its parent's.
+ *             T2  rights of a child are a subset of its parent's; its object is its parent's, or one made by authority of it.
  *             T3  generation changes each time the slot is freed: handles of before name nothing.
  * Locking     capLock (space.ts) guards all of it.
  */

@@ -224,6 +224,31 @@ export function capInsert(space: CapSpace, object: KObject, rights: u32, badge: 
 }
 
 /**
+ * Puts a capability on a new object into `space`, made by authority of `handle`: it hangs below that one with at most its rights, and goes
+ * when it is revoked. The new handle, -EBADF, -ENOMEM, -ESTALE.
+ */
+export function capInsertUnder(space: CapSpace, handle: u32, object: KObject, rights: u32): i32 {
+  while (spaceReserve(space)) {
+    spinLock(CAP_LOCK);
+    const result = insertUnderLocked(space, handle, object, rights);
+    spinUnlock(CAP_LOCK);
+    if (result != SLOT_LOST) return result;
+  }
+  return -Errno.NOMEM;
+}
+
+function insertUnderLocked(space: CapSpace, handle: u32, object: KObject, rights: u32): i32 {
+  const parent = slotFindLocked(space, handle);
+  if (!parent) return -Errno.BADF;
+  if (space.isClosed) return -Errno.STALE;
+  const slot = slotAllocLocked(space);
+  if (!slot) return SLOT_LOST;
+  const result = slotFillLocked(slot, object, parent.rights & rights, 0);
+  slotLinkLocked(slot, parent); // T2
+  return result;
+}
+
+/**
  * Derives a capability of `from` into `to`, with at most the source's rights; a badge is given once. The new handle,
  * -EBADF, -EACCES for a second badge, -ENOMEM, -ESTALE.
  */

@@ -27,6 +27,7 @@ export const enum TaskWork {
   STOP = 32,    // job-control stop requested
   CONFINED = 128, // few of Linux's calls are allowed (services/native/confine.ts)
   FRAME = 64,   // the user frame was replaced (exec, sigreturn, a handler): leave by IRET
+  SUSPEND = 256, // stand in the kernel until the bit is taken away (services/signal/thread-suspend.ts)
 }
 
 export const enum SchedClass { IDLE = 0, FAIR = 1, RT = 2 }
@@ -163,6 +164,7 @@ export const enum TaskFlag {
   OOM_VICTIM = 32,
   IN_SIGNAL_FRAME = 64,
   NO_AFFINITY_CHANGE = 128, // bound to its CPU for ever
+  SUSPENDED = 256, // stands because of TaskWork.SUSPEND; the task's own
 }
 
 /** Why a task is woken: names the sleeping states that the waker may end. */

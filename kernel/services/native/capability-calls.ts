@@ -12,6 +12,7 @@ import { userRangeOk } from "../../core/mm/layout";
 import { isErrPtr } from "../vfs/types";
 import { handleGive, handleLookup, spaceOfCurrent, spaceOfProcess } from "./process-space";
 import { processObjectOf } from "./process-object";
+import { threadObjectAt } from "./thread-object";
 
 /** The object of the one ROOT capability. */
 const ROOT = changetype<KObject>(memory.data(offsetof<KObject>())); // SAFETY: static storage of that size
@@ -77,6 +78,7 @@ function infoFill(slot: CapSlot, info: CapInfo, caps: u32, target: u32): i32 {
   info.detail = 0;
   if (object.kind == CapKind.SERVICE) info.detail = servicePortAt(slot.object).id;
   if (object.kind == CapKind.PROCESS) info.detail = processObjectOf(slot.object).pid;
+  if (object.kind == CapKind.THREAD) info.detail = threadObjectAt(slot.object).tid;
   objectPut(object);
   return 0;
 }

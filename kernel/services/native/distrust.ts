@@ -8,6 +8,7 @@ import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { bytesCopy, bytesFill } from "../../lib/bytes";
 import { LogLevel, logBegin, logCString, logDec, logEnd, logStr } from "../../lib/log";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
+import { distrustNote } from "../process/crash";
 import { Process } from "../process/process";
 import { processLock } from "../process/process-table";
 import { signalSendProcess } from "../signal/send";
@@ -21,6 +22,7 @@ export function serverDistrust(process: Process, why: string): void {
   logStr(why);
   logStr(": killed");
   logEnd();
+  distrustNote(process);
   signalSendProcess(process, Signal.KILL, 0);
 }
 

@@ -9,6 +9,7 @@ import { rootObjectInit } from "./capability-calls";
 import { logServiceInit } from "./log-service";
 import { memoryCallsInit } from "./memory-calls";
 import { processObjectsInit } from "./process-object";
+import { threadObjectsInit } from "./thread-object";
 
 export function nativeInit(): void {
   capInit();
@@ -16,6 +17,7 @@ export function nativeInit(): void {
   servicePortsInit();
   rootObjectInit();
   processObjectsInit();
+  threadObjectsInit();
   logServiceInit();
   memoryObjectsInit();
   memoryCallsInit();

@@ -8,7 +8,8 @@ import { userRangeOk } from "../../core/mm/layout";
 import { kfree, kzalloc } from "../../core/mm/slab";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { CRASH_BYTES } from "../process/crash";
-import { Confinement, currentProcess, Process, processOf, ProcessState } from "../process/process";
+import { Cap, capable } from "../process/cred";
+import { Confinement, credOf, currentCred, currentProcess, Process, processOf, ProcessState } from "../process/process";
 import { processByPid, processLock, processPut } from "../process/process-table";
 import { signalSendProcess } from "../signal/send";
 import { isErrPtr } from "../vfs/types";
@@ -38,11 +39,11 @@ function processObjectDestroy(object: KObject): void {
   kfree(changetype<usize>(object));
 }
 
-/** process_open: a child of the caller's, ended or not, until it is waited for. ESRCH, EPERM for others' children. */
+/** process_open: a child of the caller's, ended or not, until it is waited for. ESRCH, EPERM for others' children and other users' processes. */
 export function nativeProcessOpen(pid: i32): i64 {
   const process = processByPid(pid);
   if (!process) return -Errno.SRCH;
-  if (process.parent != <u32>changetype<usize>(currentProcess())) {
+  if (process.parent != <u32>changetype<usize>(currentProcess()) || !isSameUser(process)) {
     processPut(process);
     return -Errno.PERM;
   }
@@ -53,7 +54,23 @@ export function nativeProcessOpen(pid: i32): i64 {
   }
   objectInit(objectAt(address), CapKind.PROCESS);
   changetype<ProcessObject>(address).process = <u32>changetype<usize>(process); // SAFETY: fresh object of that size
-  return handleGive(objectAt(address), CapRight.ALL);
+  return handleGive(objectAt(address), capable(Cap.SYS_NICE) ? CapRight.ALL : CapRight.ALL & ~CapRight.WRITE);
+}
+
+/** As ptrace(2) has it: a process that runs as somebody else, or could, takes privilege to control. */
+function isSameUser(process: Process): bool {
+  const uid = currentCred().euid;
+  const target = credOf(process.creds);
+  return (target.uid == uid && target.euid == uid && target.suid == uid) || capable(Cap.SYS_NICE);
+}
+
+/** Whether `handle`, a capability of `kind`, may not control `process`: that one gained privileges, and this was given by one without. */
+export function processIsGuarded(process: Process, handle: u32, kind: u32): bool {
+  if (process.dumpable != 0) return false;
+  const held = handleLookup(handle, kind, CapRight.WRITE);
+  if (isErrPtr(held)) return true;
+  objectPut(objectAt(held));
+  return false;
 }
 
 /** process_watch: replaces an earlier watcher; a process that has ended signals at once. */
@@ -89,7 +106,9 @@ export function nativeProcessKill(process: u32, sig: i32): i64 {
   if (sig < 0 || <u32>sig > SIGNALS) return -Errno.INVAL;
   const control = handleLookup(process, CapKind.PROCESS, CapRight.MANAGE);
   if (isErrPtr(control)) return <i32>control;
-  const result = sig == 0 ? 0 : signalSendProcess(processObjectOf(control), <u32>sig, 0);
+  const target = processObjectOf(control);
+  const isGuarded = processIsGuarded(target, process, CapKind.PROCESS);
+  const result = isGuarded ? -Errno.PERM : sig == 0 ? 0 : signalSendProcess(target, <u32>sig, 0);
   objectPut(objectAt(control));
   return result;
 }

@@ -4,7 +4,7 @@
  * Locking  Process.caps goes from 0 to a space once, by compare and exchange; processLock guards it against the process's end.
  */
 import { Errno } from "../../abi/errno";
-import { CapSpace, capInsert, capLookup, capSpaceAt, capSpaceCreate, capSpaceGet, capSpacePut } from "../../core/cap/space";
+import { CapSpace, capInsert, capInsertUnder, capLookup, capSpaceAt, capSpaceCreate, capSpaceGet, capSpacePut } from "../../core/cap/space";
 import { KObject, objectPut } from "../../core/cap/object";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { currentProcess, Process, ProcessState } from "../process/process";
@@ -52,6 +52,14 @@ export function handleLookup(handle: u32, kind: u32, rights: u32): usize {
 export function handleGive(object: KObject, rights: u32): i64 {
   const space = spaceOfCurrent();
   const result = space ? capInsert(space, object, rights, 0) : -Errno.NOMEM;
+  objectPut(object);
+  return result;
+}
+
+/** The same for an object made by authority of `parent`, one of its handles: at most that one's rights, and revoked with it. */
+export function handleGiveUnder(parent: u32, object: KObject, rights: u32): i64 {
+  const space = spaceOfCurrent();
+  const result = space ? capInsertUnder(space, parent, object, rights) : -Errno.NOMEM;
   objectPut(object);
   return result;
 }

@@ -203,7 +203,8 @@ export function sysSetpriority(which: i32, who: i32, nice: i32): i64 {
 
 // ---- policies ----
 
-function policyIsRt(policy: u32): bool {
+/** Real-time: SCHED_FIFO and SCHED_RR. */
+export function policyIsRt(policy: u32): bool {
   return policy == SchedPolicy.FIFO || policy == SchedPolicy.RR;
 }
 
@@ -211,10 +212,15 @@ function policyIsKnown(policy: u32): bool {
   return policyIsRt(policy) || policy == SchedPolicy.NORMAL || policy == SchedPolicy.BATCH || policy == SchedPolicy.IDLE;
 }
 
+/** Whether the two mean something together. */
+export function policyIsSound(policy: u32, priority: u32): bool {
+  if (!policyIsKnown(policy)) return false;
+  return policyIsRt(policy) ? priority >= RT_PRIORITY_MIN && priority <= RT_PRIORITY_MAX : priority == 0;
+}
+
 /** Checks values and rights of a policy change: 0 or -errno. */
 function policyError(task: Task, policy: u32, priority: u32): i64 {
-  if (!policyIsKnown(policy)) return -Errno.INVAL;
-  if (policyIsRt(policy) ? priority < RT_PRIORITY_MIN || priority > RT_PRIORITY_MAX : priority != 0) return -Errno.INVAL;
+  if (!policyIsSound(policy, priority)) return -Errno.INVAL;
   if (!mayControl(task)) return -Errno.PERM;
   const limit = rlimitSoft(processOf(task.process), Rlimit.RTPRIO);
   if (policyIsRt(policy) && <u64>priority > limit && !capable(Cap.SYS_NICE)) return -Errno.PERM;

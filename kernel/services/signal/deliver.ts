@@ -22,6 +22,7 @@ import {
   sigHandLockOf, sigHandOf, sigNext,
 } from "./sig-hand";
 import { signalFrameBuild } from "./signal-frame";
+import { threadSuspendJoin } from "./thread-suspend";
 
 const SYS_RESTART_SYSCALL: u64 = 219;
 const SYSCALL_BYTES: u64 = 2;
@@ -40,7 +41,7 @@ export class DeliverHooks {
 }
 export const DELIVER_HOOKS = changetype<DeliverHooks>(memory.data(offsetof<DeliverHooks>()));
 
-/** Handles every deliverable signal of the running task; called with TaskWork.SIGNAL set. */
+/** Handles every deliverable signal of the running task, and stops; called with TaskWork.SIGNAL, STOP or SUSPEND set. */
 export function signalDeliver(frame: TrapFrame): void {
   const task = currentTask();
   const process = taskProcess(task);
@@ -54,6 +55,7 @@ export function signalDeliver(frame: TrapFrame): void {
       if (process.continuedNotify) DELIVER_HOOKS.continuedReport(process);
       continue;
     }
+    if (threadSuspendJoin(process, task)) continue;
     const sig = signalTake(process, task, info);
     if (sig == 0) break;
     handled = signalAct(process, task, frame, sig, changetype<SigInfo>(info)); // SAFETY: scratch of that size

@@ -182,7 +182,12 @@ function wakeOneThread(process: Process, sig: u32): void {
 /** Sends `task` through userReturnWork soon, wherever it is. */
 export function taskInterrupt(task: Task, reason: u32): void {
   taskWorkSet(task, TaskWork.SIGNAL);
-  if (taskWake(task, reason) || atomic.load<u32>(changetype<usize>(task), offsetof<Task>("onCpu")) == 0) return;
+  if (!taskWake(task, reason)) taskKick(task);
+}
+
+/** Makes the CPU that runs `task`, if another one does, look at its work. */
+export function taskKick(task: Task): void {
+  if (atomic.load<u32>(changetype<usize>(task), offsetof<Task>("onCpu")) == 0) return;
   if (task.cpu != thisCpu().id) apicSendIpi(cpuAt(task.cpu).apicId, Vector.RESCHEDULE);
 }
 

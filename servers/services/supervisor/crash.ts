@@ -44,15 +44,16 @@ export function reasonText(reason: u32, vector: u32, va: u64): string {
     case CrashReason.WILD_CALL: return "call through a wild function value";
     case CrashReason.UNALIGNED: return "unaligned atomic access";
     case CrashReason.OUT_OF_MEMORY: return "out of memory";
+    case CrashReason.DISTRUSTED: return "ended by the kernel";
   }
   if (vector == VECTOR_PAGE_FAULT) return "access outside its memory, at " + hex(va);
   return vector == VECTOR_INVALID ? "invalid instruction" : "exception " + vector.toString();
 }
 
-/** Lines for the log: where it happened, and who called. */
-export function backtrace(crash: Crash, name: string): string[] {
-  const names = namesOf(crash.frames, fileText(FOLDER + name + ".symbols", SYMBOLS_MOST));
-  const lines = [name + " was in " + (names.length > 0 ? names[0] : "an unknown place")];
+/** Lines for the log: where it was at the end, doing what ("": it ran), and who called. */
+export function backtrace(frames: u64[], name: string, doing: string): string[] {
+  const names = namesOf(frames, fileText(FOLDER + name + ".symbols", SYMBOLS_MOST));
+  const lines = [name + " was in " + (names.length > 0 ? names[0] : "an unknown place") + (doing != "" ? ", " + doing : "")];
   const callers = names.slice(1).map<string>((full) => full.substring(full.lastIndexOf(":") + 1));
   if (callers.length > 0) lines.push(name + " called by " + callers.join(", "));
   return lines;

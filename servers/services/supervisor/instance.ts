@@ -5,6 +5,7 @@
  *      ▲ what it requires is not ready                     └─────▶ FINISHED, GIVEN_UP, or STOPPED when root asked for it
  */
 import { Manifest } from "./manifest";
+import { Stand } from "./threads";
 
 export const enum State { BLOCKED, STARTING, RUNNING, WAITING, FINISHED, STOPPED, GIVEN_UP, REFUSED }
 
@@ -37,6 +38,8 @@ export class Instance {
   /** It was ready, or ended, once: who comes after it may go. */
   hadChance: bool = false;
   isHung: bool = false;
+  /** Where its threads stood when it hung. */
+  stands: Stand[] = [];
   /** Signs of life asked for since the last one came. */
   silent: u32 = 0;
   /** How it ended last, or why it is refused. */

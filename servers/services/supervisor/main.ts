@@ -9,18 +9,19 @@ import { PciInfo, ServiceId } from "../../../kernel/abi/capability";
 import {
   capDrop, notificationCreate, notificationSignal, notificationTimer, notificationWait, pciList, rootClaim, serviceOpen, timeNow,
 } from "../../runtime/native-calls";
-import { fileReplace, fileText, linuxKill, linuxReap, Status } from "../../runtime/linux";
+import { fileReplace, fileText, linuxKill, linuxReap, linuxRunFirst, Status } from "../../runtime/linux";
 import { HEARTBEAT } from "../../runtime/loop";
 import { log, logTo, runtimeStart, serverBuffer } from "../../runtime/start";
 import { answerPut, controlOpen, controlRead, Request, requestParse, Verb } from "./control";
 import { backtrace, crashOf } from "./crash";
 import { HUNG, silenceAfter } from "./heartbeat";
 import { After, aliveBit, awaited, deathBit, Instance, INSTANCES_MAX, instanceName, isAlive, State } from "./instance";
-import { Manifest, manifestsParse } from "./manifest";
+import { isRealTime, Manifest, manifestsParse, PRIORITY_MOST } from "./manifest";
 import { startOrder } from "./order";
 import { delayNs, endText, failuresAfter, Verdict, verdict } from "./policy";
 import { spawn, spawnInit } from "./spawn";
 import { tableText } from "./table";
+import { threadsStand } from "./threads";
 
 export { serverBuffer };
 
@@ -61,6 +62,7 @@ export function supervisorBegin(): i32 {
   spawnInit(root, watch, instances);
   controlOpen();
   instancesMake(manifestsParse(fileText(MANIFESTS, MANIFESTS_BYTES)));
+  if (instances.some((it) => isRealTime(it.manifest))) linuxRunFirst(PRIORITY_MOST + 1);
   log("keeps " + instances.length.toString() + " servers");
   startDue();
   notificationTimer(watch, TIMER_BIT, timeNow() + TICK_NS, TICK_NS);
@@ -193,7 +195,10 @@ function ask(it: Instance): void {
     notificationSignal(it.notification, HEARTBEAT);
     return;
   }
-  if (!it.isHung) log(it.manifest.name + " (pid " + it.pid.toString() + ") hangs");
+  if (!it.isHung) {
+    log(it.manifest.name + " (pid " + it.pid.toString() + ") hangs");
+    it.stands = threadsStand(it.process);
+  }
   it.isHung = true;
   linuxKill(it.pid);
 }
@@ -206,9 +211,15 @@ function bury(it: Instance): void {
   log(it.manifest.name + " (pid " + it.pid.toString() + ") " + how);
   capDrop(it.process);
   ended(it, STATUS.word, how);
-  if (!crash) return;
+  if (!crash && it.stands.length == 0) return;
+  const stands = it.stands;
+  it.stands = [];
   startDue(); // names can wait, programs that use the server should not
-  const lines = backtrace(crash, it.manifest.name);
+  for (let i = 0; i < stands.length; i++) logAll(backtrace(stands[i].frames, it.manifest.name, stands[i].doing));
+  if (crash) logAll(backtrace(crash.frames, it.manifest.name, ""));
+}
+
+function logAll(lines: string[]): void {
   for (let i = 0; i < lines.length; i++) log(lines[i]);
 }
 

@@ -1,7 +1,8 @@
 /**
  * Manifests as the root image carries them: one line a server, made from servers/<kind>/<name>/manifest.json by toolchain/servers.ts.
  *
- *   name start=device pci=1af4:1042,class:010802 needs=pci,block,log requires=other after=third restart=always failures=10 silent=10 quota=4096 memory=24
+ *   name start=device pci=1af4:1042,class:010802 needs=pci,block,log requires=other after=third restart=always failures=10 silent=10 quota=4096
+ *   memory=24 schedule=fifo:20
  *
  * A line is taken whole or not at all: what is wrong with it stands in `problem`, and the server is refused, not guessed at.
  *
@@ -20,6 +21,12 @@ const QUOTA_KIB: u32 = 4096;
 const MEMORY_MIB: u32 = 16;
 const NUMBER_MAX: i64 = 1_000_000;
 const CLASS_PREFIX = "class:";
+/** Numbers of sched_setscheduler(2), by name. */
+const POLICIES: string[] = ["normal", "fifo", "rr", "batch", "", "idle"];
+const POLICY_FIFO: u32 = 1;
+const POLICY_RR: u32 = 2;
+/** Above them the supervisor itself runs: it must find a real-time server in an endless loop. */
+export const PRIORITY_MOST: u32 = 90;
 /** Need "call:NAME": the right to call that server. */
 export const CALL_PREFIX = "call:";
 
@@ -48,6 +55,9 @@ export class Manifest {
   silent: u32 = SILENT;
   quotaKiB: u32 = QUOTA_KIB;
   memoryMiB: u32 = MEMORY_MIB;
+  /** SCHED_* and its real-time priority. */
+  policy: u32 = 0;
+  priority: u32 = 0;
   /** Why it is refused, "" for a good one. */
   problem: string = "";
 }
@@ -99,6 +109,7 @@ function fieldTake(manifest: Manifest, key: string, value: string): bool {
   if (key == "needs") return namesTake(manifest.needs, value, true);
   if (key == "requires") return namesTake(manifest.requires, value, false);
   if (key == "after") return namesTake(manifest.after, value, false);
+  if (key == "schedule") return scheduleTake(manifest, value);
   const number = numberOf(value, 10, 7);
   if (number < 0 || number > NUMBER_MAX) return false;
   if (key == "failures") manifest.failures = <u32>number;
@@ -116,6 +127,21 @@ function restartTake(manifest: Manifest, value: string): bool {
   else return false;
   return true;
 }
+
+/** "fifo:20", "rr:1", "batch". */
+function scheduleTake(manifest: Manifest, value: string): bool {
+  const words = value.split(":");
+  const policy = words[0] == "" ? -1 : POLICIES.indexOf(words[0]);
+  if (policy < 0 || words.length > 2) return false;
+  manifest.policy = <u32>policy;
+  if (!isRealTime(manifest)) return words.length == 1;
+  const priority = words.length == 2 ? numberOf(words[1], 10, 2) : -1;
+  manifest.priority = <u32>priority;
+  return priority >= 1 && priority <= <i64>PRIORITY_MOST;
+}
+
+/** Whether it can keep a CPU from others for as long as it likes. */
+export function isRealTime(manifest: Manifest): bool { return manifest.policy == POLICY_FIFO || manifest.policy == POLICY_RR; }
 
 function namesTake(names: string[], value: string, isNeeds: bool): bool {
   if (value.length == 0) return true;

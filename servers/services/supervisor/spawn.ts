@@ -19,6 +19,7 @@ import { hex } from "../../runtime/start";
 import { aliveBit, deathBit, Instance, isAlive } from "./instance";
 import { CALL_PREFIX } from "./manifest";
 import { EXIT_NO_PROGRAM } from "./policy";
+import { scheduleAs } from "./threads";
 
 const TEXT_MAX: u32 = 512;
 /** Private memory beyond the linear one: the program's own data. */
@@ -79,7 +80,8 @@ function childEndow(it: Instance, pid: i32, writeEnd: i32): string {
   const process = processOpen(pid);
   if (process < 0) return "no control: errno " + (-process).toString();
   let text = it.manifest.name;
-  let problem = "";
+  const scheduled = scheduleAs(<u32>process, pid, it.manifest.policy, it.manifest.priority); // it has the supervisor's own so far
+  let problem = scheduled < 0 ? "no scheduling: errno " + (-scheduled).toString() : "";
   for (let i = 0; i < it.manifest.needs.length && problem == ""; i++) {
     const name = it.manifest.needs[i];
     const handle = give(it, name, <u32>process);

@@ -9,7 +9,8 @@ enum {
   ENDPOINT_CREATE = 0x1010, IPC_CALL, IPC_REPLY_WAIT, IPC_CALL_EXTRA, IPC_REPLY_WAIT_EXTRA, ENDPOINT_BIND,
   NOTIFICATION_CREATE = 0x1020, NOTIFICATION_SIGNAL, NOTIFICATION_WAIT, NOTIFICATION_TIMER, TIME_NOW,
   MEMORY_CREATE = 0x1030, MEMORY_MAP, MEMORY_ADDRESSES, QUOTA_CREATE,
-  PROCESS_OPEN = 0x1050, PROCESS_WATCH, PROCESS_KILL, PROCESS_CONFINE,
+  PROCESS_OPEN = 0x1050, PROCESS_WATCH, PROCESS_KILL, PROCESS_CONFINE, PROCESS_CRASH,
+  THREAD_OPEN = 0x1055, THREAD_NEXT, THREAD_INFO, THREAD_SUSPEND, THREAD_RESUME, THREAD_SCHEDULE,
   SERVICE_OPEN = 0x1060, SERVICE_CALL,
 };
 enum { RIGHT_READ = 1, RIGHT_WRITE = 2, RIGHT_CALL = 4, RIGHT_RECEIVE = 8, RIGHT_SIGNAL = 16, RIGHT_WAIT = 32, RIGHT_GRANT = 128, RIGHT_MANAGE = 256, RIGHT_ALL = 0x1ff };
@@ -29,6 +30,22 @@ typedef struct {
   uint32_t receive_max, receive_bytes, cap[4], receive_caps, pad;
   uint64_t deadline;
 } long_message;
+
+/* ThreadInfo of kernel/abi/thread.ts. */
+typedef struct {
+  uint32_t tid, state, waits, call, cpu, policy, priority;
+  int32_t nice;
+  uint64_t user_ns, system_ns;
+  uint32_t has_registers, frames;
+  uint64_t rip, rsp, frame[16];
+} thread_info;
+enum { THREAD_RUNNING, THREAD_READY, THREAD_WAITING, THREAD_STOPPED, THREAD_SUSPENDED };
+
+/* CapInfo of kernel/abi/capability.ts. */
+typedef struct {
+  uint32_t kind, rights;
+  uint64_t badge, size, detail;
+} cap_info;
 
 /* The result as the kernel gave it: a negated errno is negative. */
 static inline long native(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f) {

@@ -6,7 +6,7 @@
  * come between.
  */
 export const RIGHT = { RECEIVE: 8, ALL: 0x1ff } as const;
-export const KIND = { ENDPOINT: 2, MEMORY: 4, PCI: 8 } as const;
+export const KIND = { ENDPOINT: 2, MEMORY: 4, PCI: 8, THREAD: 12 } as const;
 export const ERRNO = { BADF: -9, NOMEM: -12, ACCES: -13, STALE: -116 } as const;
 const CHUNK_SLOTS = 64;
 const CHUNKS = 64;
@@ -72,6 +72,23 @@ export class CapModel {
       if (space.isClosed) return ERRNO.STALE;
       const slot = space.free.pop();
       if (slot) return this.fill(slot, object, rights, badge);
+    }
+    return ERRNO.NOMEM;
+  }
+
+  /** An object made by authority of another capability hangs below it. */
+  *insertUnder(space: ModelSpace, handle: number, object: ModelObject, rights: number): Steps {
+    while (space.free.length > 0 || (yield* this.grow(space))) {
+      yield;
+      const parent = this.find(space, handle);
+      if (!parent) return ERRNO.BADF;
+      if (space.isClosed) return ERRNO.STALE;
+      const slot = space.free.pop();
+      if (!slot) continue;
+      const result = this.fill(slot, object, parent.rights & rights, 0n);
+      slot.parent = parent;
+      parent.children.unshift(slot);
+      return result;
     }
     return ERRNO.NOMEM;
   }

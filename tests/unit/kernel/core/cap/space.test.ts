@@ -74,7 +74,8 @@ class History {
   private operation(): void {
     const [space, to] = [this.space(), this.space()];
     const kind = this.pick(100);
-    if (kind < 15) this.insert(space);
+    if (kind < 10) this.insert(space);
+    else if (kind < 15) this.insertUnder(space);
     else if (kind < 50) this.derive(space, to);
     else if (kind < 68) this.simple("capDrop", space);
     else if (kind < 78) this.simple("capRevoke", space);
@@ -90,6 +91,15 @@ class History {
     this.machine.hold(object); // as its maker does: another CPU may let go of it meanwhile
     this.machine.run("insert", () => model.insert(space, object, rights, badge),
       () => memory.k["capInsert"]!(space.address, object.address, rights, badge) as number);
+    this.machine.letGo(object);
+  }
+
+  private insertUnder(space: ModelSpace): void {
+    const [handle, object, rights] = [this.handle(space), this.object(), this.rights()];
+    const { model, memory } = this.machine;
+    this.machine.hold(object);
+    this.machine.run(`insert under ${handle.toString(16)}`, () => model.insertUnder(space, handle, object, rights),
+      () => memory.k["capInsertUnder"]!(space.address, handle, object.address, rights) as number);
     this.machine.letGo(object);
   }
 

@@ -5,6 +5,7 @@ import { COMPILE_MS, loadManaged, type Managed } from "../../../support/managed.
 const FULL: Manifest = {
   name: "nvme", about: "a test", memoryMiB: 2, start: "device", pci: [{ class: "010802" }, { vendor: "1af4", device: "1042" }],
   needs: ["pci", "log"], requires: ["first"], after: ["second", "third"], restart: "on-failure", failures: 3, silent: 40, quotaKiB: 512,
+  schedule: "rr:7",
 };
 let supervisor: Managed;
 
@@ -20,13 +21,20 @@ function parse(text: string): { name: string; problem: string; fields: string }[
 
 test("every field arrives", () => {
   expect(parse(manifestLine(FULL))).toEqual([
-    { name: "nvme", problem: "", fields: "device|class 10802,id 10421af4|pci,log|first|second,third|1,3,40,512,2" },
+    { name: "nvme", problem: "", fields: "device|class 10802,id 10421af4|pci,log|first|second,third|1,3,40,512,2,2,7" },
   ]);
 });
 
 test("what a manifest does not say has its default", () => {
   const line = manifestLine({ name: "a", about: "", memoryMiB: 1, start: "always", needs: [] });
-  expect(parse(line)[0]).toEqual({ name: "a", problem: "", fields: "always|||||0,10,10,4096,1" });
+  expect(parse(line)[0]).toEqual({ name: "a", problem: "", fields: "always|||||0,10,10,4096,1,0,0" });
+});
+
+test.each([
+  ["fifo:90", "1,90"], ["rr:1", "2,1"], ["normal", "0,0"], ["batch", "3,0"], ["idle", "5,0"],
+])("schedule=%s", (schedule, expected) => {
+  expect(parse(`a schedule=${schedule}`)[0]?.fields).toMatch(new RegExp(`,${expected}$`));
+  expect(manifestProblem({ ...FULL, schedule })).toBeUndefined();
 });
 
 test.each([
@@ -46,6 +54,7 @@ test.each([
 test.each([
   "a start=sometimes", "a start", "a =x", "a unknown=1", "a failures=-1", "a failures=99999999", "a failures=", "a quota=1e3", "a silent=0x10",
   "a pci=1af4", "a pci=1af4:10421", "a pci=1AF4:1042", "a pci=:", "a pci=class:", "a pci=1af4:1042,", "a needs=,", "a needs=a/b", "a needs=call:", "a requires=call:b",
+  "a schedule=", "a schedule=fifo", "a schedule=fifo:0", "a schedule=fifo:91", "a schedule=rr:-1", "a schedule=batch:1", "a schedule=deadline", "a schedule=fifo:1:1",
   "a restart=maybe", `a needs=${Array.from({ length: 17 }, (_, i) => `n${i}`).join(",")}`, `a needs=${"n,".repeat(2000)}n`, "a  start=always",
 ])("refuses %p and says why", (line) => {
   const [manifest] = parse(line);
@@ -81,6 +90,8 @@ test.each<[string, Partial<Manifest> | { nonsense: number }]>([
   ["pci: each entry", { pci: [{ vendor: "1AF4", device: "1042" }] }],
   ["requires, after:", { after: ["no name"] }],
   ["failures, silent", { failures: 1.5 }],
+  ["schedule:", { schedule: "fifo:91" }],
+  ["schedule:", { schedule: "batch:2" }],
 ])("the build refuses a manifest: %s", (problem, change) => {
   expect(manifestProblem({ ...FULL, ...change } as Manifest)).toMatch(problem);
 });

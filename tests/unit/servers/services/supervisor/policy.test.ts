@@ -144,4 +144,17 @@ test("why a server crashed, for people", () => {
   expect(textOf("crash", 0, 6, 0n)).toBe("invalid instruction");
   expect(textOf("crash", 0, 13, 0n)).toBe("exception 13");
   expect(textOf("crash", 99, 6, 0n)).toBe("invalid instruction");
+  expect(textOf("crash", 7, 0, 0n)).toBe("ended by the kernel");
+});
+
+test.each([
+  [0, 0, "running"],
+  [1, 0, "running"], // ready is no news to people
+  [2, 0x1022, "waiting in call 0x1022"],
+  [2, 0, "waiting for memory"],
+  [3, 0, "stopped"],
+  [4, 0, "suspended"],
+  [99, 0, "running"],
+])("what a thread in state %p does in call %p", (state, number, expected) => {
+  expect(textOf("doing", state, number)).toBe(expected);
 });

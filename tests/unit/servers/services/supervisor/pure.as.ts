@@ -5,6 +5,7 @@ import { silenceAfter } from "../../../../../servers/services/supervisor/heartbe
 import { Manifest, manifestsParse } from "../../../../../servers/services/supervisor/manifest";
 import { startOrder } from "../../../../../servers/services/supervisor/order";
 import { delayNs, endText, failuresAfter, verdict } from "../../../../../servers/services/supervisor/policy";
+import { doingText } from "../../../../../servers/services/supervisor/threads";
 
 let parsed: Manifest[] = [];
 
@@ -17,7 +18,7 @@ export function problemOf(index: i32): string { return parsed[index].problem; }
 export function fieldsOf(index: i32): string {
   const it = parsed[index];
   const pci = it.pci.map<string>((match) => (match.isClass ? "class " : "id ") + match.value.toString(16)).join(",");
-  const numbers = [it.restart, it.failures, it.silent, it.quotaKiB, it.memoryMiB].map<string>((n) => n.toString()).join(",");
+  const numbers = [it.restart, it.failures, it.silent, it.quotaKiB, it.memoryMiB, it.policy, it.priority].map<string>((n) => n.toString()).join(",");
   return [it.start, pci, it.needs.join(","), it.requires.join(","), it.after.join(","), numbers].join("|");
 }
 /** Names of those that may start, in order. */
@@ -36,3 +37,5 @@ export function request(line: string): string {
 /** Names of the functions at two offsets. */
 export function names(first: u64, second: u64, symbols: string): string { return namesOf([first, second], symbols).join(" < "); }
 export function crash(reason: u32, vector: u32, va: u64): string { return reasonText(reason, vector, va); }
+
+export function doing(state: u32, number: u32): string { return doingText(state, number); }

@@ -58,6 +58,35 @@ test("a server that never answers is killed and shown as hung; one that answers 
   });
 });
 
+test("where a hanging server stood is told once the next one runs", () => {
+  const world = new World(`a start=always silent=1 ${NEEDS}\n`);
+  world.files.set("/lib/servers/a.symbols", "f00 servers/a/main.ts:poll\n2000 servers/a/main.ts:turn\n3000 servers/a/main.ts:serverMain\n");
+  world.run(function* () {
+    yield world.answers("a");
+    yield world.tick();
+    yield world.tick();
+    expect([world.child("a").isSuspended, world.child("a").killed]).toEqual([true, 1]);
+    world.pass(500);
+    yield world.die("a");
+    expect(world.child("a").pid).toBe(101);
+    expect(world.log.slice(-4)).toEqual([
+      "a (pid 100) hangs", "a (pid 100) hung", "a was in servers/a/main.ts:poll, waiting in call 0x1022", "a called by turn",
+    ]);
+  });
+});
+
+test("each server is scheduled as its manifest says; above real-time ones stands the supervisor", () => {
+  const world = new World("a start=always needs=log\nb start=always schedule=fifo:20 needs=log\nc start=always schedule=idle needs=log\n");
+  world.run(function* () {
+    expect(world.children.map(({ schedule }) => schedule)).toEqual(["0,0", "1,20", "5,0"]);
+    expect(world.ownSchedule).toBe("1,91");
+  });
+  const other = new World("a start=always schedule=batch needs=log\n");
+  other.run(function* () {
+    expect(other.ownSchedule).toBe("");
+  });
+});
+
 test("a machine that stood still for an hour wakes with every server alive", () => {
   const world = new World(`a start=always ${NEEDS}\n`);
   world.run(function* () {

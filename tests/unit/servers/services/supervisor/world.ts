@@ -15,6 +15,14 @@ export interface Child {
   notification: Notification | undefined;
   status: number | undefined;
   killed: number;
+  /** How its thread is scheduled: policy, priority. */
+  schedule: string;
+  isSuspended: boolean;
+}
+
+/** The one thread of a child. */
+class Thread {
+  constructor(readonly child: Child) {}
 }
 
 export interface PciSlot {
@@ -30,6 +38,7 @@ const HEARTBEAT = 1n << 62n;
 const NODEV = -19n;
 const BUSY = -16n;
 const NODATA = -61n;
+const SRCH = -3n;
 const FIFO = "/run/services.ctl";
 
 export class World {
@@ -40,6 +49,8 @@ export class World {
   readonly busy: Set<number> = new Set();
   /** Forks that fail. */
   forksToFail = 0;
+  /** How the supervisor itself is scheduled: policy, priority. */
+  ownSchedule = "";
   private readonly server: Server;
   private readonly descriptors = new Map<number, { path: string; text: string }>();
   private nextFd = 3;
@@ -126,6 +137,20 @@ export class World {
         return 0n;
       },
       process_crash: () => NODATA,
+      thread_next: (process, after) => {
+        const { pid } = this.server.object(process!) as Child;
+        return after! < BigInt(pid) ? BigInt(pid) : SRCH;
+      },
+      thread_open: (process) => this.give(new Thread(this.server.object(process!) as Child)),
+      thread_suspend: (thread) => {
+        (this.server.object(thread!) as Thread).child.isSuspended = true;
+        return 0n;
+      },
+      thread_schedule: (thread, policy, priority) => {
+        (this.server.object(thread!) as Thread).child.schedule = `${policy},${priority}`;
+        return 0n;
+      },
+      thread_info: (thread, out) => this.threadInfo((this.server.object(thread!) as Thread).child, out!),
       cap_install: (process, source) => {
         const child = this.server.object(process!) as Child;
         const object = this.server.object(source!);
@@ -133,6 +158,18 @@ export class World {
         return this.give(object ?? {});
       },
     };
+  }
+
+  /** It waits in call 0x1022; its registers are told once it is suspended. */
+  private threadInfo(child: Child, out: bigint): bigint {
+    const bytes = this.server.at(out, 200).fill(0);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, 200);
+    view.setUint32(4, 2, true);
+    view.setUint32(12, 0x1022, true);
+    view.setUint32(52, child.isSuspended ? 2 : 0, true);
+    view.setBigUint64(72, 0x1000n, true);
+    view.setBigUint64(80, 0x2004n, true);
+    return 0n;
   }
 
   private pciList(index: number, out: bigint): bigint {
@@ -160,6 +197,10 @@ export class World {
       "call 82": (from, to) => this.rename(this.text(from!), this.text(to!)),
       "call 87": () => 0n,
       "call 133": () => 0n,
+      "call 144": (_pid, policy, param) => {
+        this.ownSchedule = `${policy},${this.server.at(param!, 1)[0]}`;
+        return 0n;
+      },
       "call 293": (va) => this.pipe(va!),
     };
   }
@@ -203,7 +244,7 @@ export class World {
       return -11n;
     }
     const pid = 100 + this.children.length;
-    this.children.push({ pid, name: "", arguments: new Map(), deathBits: 0n, notification: undefined, status: undefined, killed: 0 });
+    this.children.push({ pid, name: "", arguments: new Map(), deathBits: 0n, notification: undefined, status: undefined, killed: 0, schedule: "", isSuspended: false });
     return BigInt(pid);
   }
 
