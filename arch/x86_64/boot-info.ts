@@ -82,11 +82,28 @@ export function bootProblem(): string | null {
   return null;
 }
 
-/** True when [pa, pa+size) lies in usable memory as the map tells it. */
-function rangeIsRam(pa: u64, size: u64): bool {
+/**
+ * Bytes of [pa, pa+size) that lie beyond the usable range it begins in; `size` when it begins in none.
+ *
+ * QEMU puts an initramfs 160 KiB below the end of RAM, whatever SeaBIOS has taken there for itself: with three or more virtio disks its
+ * drivers' queues reach below that. The loader writes last, so the archive is whole, but its end lies in memory that the map reserves.
+ */
+export function bootBytesNotUsable(pa: u64, size: u64): u64 {
   for (let i: u32 = 0; i < BOOT_INFO.rangeCount; i++) {
-    if (bootRangeKind(i) != RangeKind.USABLE) continue;
-    if (pa >= bootRangePa(i) && pa + size <= bootRangePa(i) + bootRangeBytes(i)) return true;
+    const end = bootRangePa(i) + bootRangeBytes(i);
+    if (bootRangeKind(i) != RangeKind.USABLE || pa < bootRangePa(i) || pa >= end) continue;
+    return pa + size > end ? pa + size - end : 0;
+  }
+  return size;
+}
+
+/** True when [pa, pa+size) begins in usable memory and ends there, or in what firmware has reserved right behind it. */
+function rangeIsRam(pa: u64, size: u64): bool {
+  if (pa + size < pa) return false;
+  const rest = bootBytesNotUsable(pa, size);
+  if (rest == 0 || rest == size) return rest == 0;
+  for (let i: u32 = 0; i < BOOT_INFO.rangeCount; i++) {
+    if (bootRangePa(i) == pa + size - rest) return bootRangeKind(i) == RangeKind.RESERVED && rest <= bootRangeBytes(i);
   }
   return false;
 }

@@ -7,7 +7,7 @@
  */
 import { ImageSymbol, imageAddress, physZero } from "../../../arch/current";
 import {
-  BOOT_INFO, RangeKind, bootRangeBytes, bootRangeKind, bootRangePa,
+  BOOT_INFO, RangeKind, bootBytesNotUsable, bootRangeBytes, bootRangeKind, bootRangePa,
 } from "../../../arch/x86_64/boot-info";
 import { numaNodeCount, numaNodeOf, numaRunEnd } from "../../../arch/x86_64/acpi-srat";
 import { CPU_FEATURES } from "../../../arch/x86_64/cpu-features";
@@ -142,10 +142,17 @@ export function tablePageAlloc(): u64 {
   return pa;
 }
 
-/** Gives the pages of the initramfs to the allocator once its archive is unpacked (I1). */
+/** Gives the pages of the initramfs, but for those that the firmware's map reserves, to the allocator once it is unpacked (I1). */
 export function initrdFree(): void {
   if (BOOT_INFO.initrdPa == 0) return;
-  ramAdd(pageAlignUp(BOOT_INFO.initrdPa), BOOT_INFO.initrdPa + BOOT_INFO.initrdBytes);
+  const reserved = bootBytesNotUsable(BOOT_INFO.initrdPa, BOOT_INFO.initrdBytes);
+  ramAdd(pageAlignUp(BOOT_INFO.initrdPa), BOOT_INFO.initrdPa + BOOT_INFO.initrdBytes - reserved);
+  if (reserved != 0) {
+    logBegin(LogLevel.INFO, "mm");
+    logStr("the initramfs ended in memory the firmware keeps");
+    logKeyDec("bytes", reserved);
+    logEnd();
+  }
   BOOT_INFO.initrdPa = 0;
 }
 

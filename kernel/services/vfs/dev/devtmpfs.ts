@@ -1,10 +1,11 @@
 /**
  * devtmpfs: a tmpfs with a node for every registered device. There is one; every mount shows the same tree.
  *
- * Locking  the first mount makes the tree; mounts are serialised by the mount lock of the VFS.
+ * Locking  the first mount makes the tree; mounts are serialised by the mount lock of the VFS, which guards NAME and TARGET, too.
  */
 import { bytePut } from "../../../lib/bytes";
 import { Errno } from "../../../abi/errno";
+import { kfree, kmalloc } from "../../../core/mm/slab";
 import { fsTypeRegister } from "../super-block";
 import { tmpfsSuperNew } from "../tmpfs";
 import { FileMode, SuperBlock, dentryOf, inodeOf, inodeOpsOf, isErrPtr, superOf } from "../types";
@@ -13,6 +14,8 @@ import { inodeLock, inodePut, inodeUnlock } from "../inode";
 import { deviceAt, deviceCount } from "./device";
 
 const NAME_MAX: u32 = 32;
+/** A letter and two digits. */
+const NUMBER_MOST: u32 = 3;
 const NAME: usize = memory.data(32);
 const TARGET: usize = memory.data(32);
 /** "mode=755", NUL terminated. */
@@ -82,11 +85,14 @@ function linkMake(sb: SuperBlock, name: string, target: string): i32 {
  */
 export function devtmpfsNodeAdd(prefix: string, letter: u32, number: u32, mode: u32, rdev: u64): i32 {
   if (STATE.sb == 0) return 0;
-  let length = nameBytes(prefix, NAME);
-  bytePut(NAME, length++, letter);
-  if (number > 9) bytePut(NAME, length++, 0x30 + number / 10);
-  if (number > 0) bytePut(NAME, length++, 0x30 + number % 10);
-  const r = vfsCreateIn(dentryOf(superOf(STATE.sb).root), NAME, length, mode, rdev);
+  const name = kmalloc(NAME_MAX + NUMBER_MOST); // not NAME: drivers of several disks come at the same time, and the directory's lock sleeps
+  if (name == 0) return -(<i32>Errno.NOMEM);
+  let length = nameBytes(prefix, name);
+  bytePut(name, length++, letter);
+  if (number > 9) bytePut(name, length++, 0x30 + number / 10);
+  if (number > 0) bytePut(name, length++, 0x30 + number % 10);
+  const r = vfsCreateIn(dentryOf(superOf(STATE.sb).root), name, length, mode, rdev);
+  kfree(name);
   return r == -(<i32>Errno.EXIST) ? 0 : r;
 }
 

@@ -7,6 +7,8 @@ const PVH = 0x336ec578;
 const INFO = 0x10000;
 const RAM = 16 * MIB;
 const USABLE = 1;
+const RESERVED = 2;
+const BAD = 5;
 
 interface Tag {
   type: number;
@@ -86,9 +88,19 @@ test.each([
   ["no initramfs", [WHOLE], /initramfs/],
   ["an initramfs that ends beyond RAM", [WHOLE, moduleTag(0x200000, RAM + 1)], /truncated/],
   ["an initramfs that ends before it starts", [WHOLE, moduleTag(0x201000, 0x200000)], /truncated/],
-  ["an initramfs in reserved memory", [memoryMap([0x100000, 0x100000, USABLE], [0x200000, 0x100000, 2]), moduleTag(0x200000, 0x201000)], /truncated/],
+  ["an initramfs whose end lies in a hole", [memoryMap([0x100000, 0x200000, USABLE], [0x300800, 0x1000, RESERVED]), moduleTag(0x200000, 0x300400)], /truncated/],
+  ["an initramfs that ends beyond what is reserved behind it", [memoryMap([0x100000, 0x200000, USABLE], [0x300000, 0x1000, RESERVED]), moduleTag(0x200000, 0x301001)], /truncated/],
+  ["an initramfs whose end lies in bad memory", [memoryMap([0x100000, 0x200000, USABLE], [0x300000, 0x1000, BAD]), moduleTag(0x200000, 0x300400)], /truncated/],
+  ["an initramfs in reserved memory", [memoryMap([0x100000, 0x100000, USABLE], [0x200000, 0x100000, RESERVED]), moduleTag(0x200000, 0x201000)], /truncated/],
 ] as const)("says what is wrong: %s", async (_, tags, words) => {
   expect(problem(await parse(MULTIBOOT2, multiboot(tags)))).toMatch(words);
+});
+
+test("an initramfs may end in what SeaBIOS has reserved at the end of RAM", async () => {
+  const map = memoryMap([0x300000, 0x2a000, RESERVED], [0x100000, 0x200000, USABLE]);
+  const kernel = await parse(MULTIBOOT2, multiboot([map, moduleTag(0x200000, 0x301ecc)]));
+  expect(problem(kernel)).toBeNull();
+  expect(kernel.exports["bootBytesNotUsable"]!(0x200000n, 0x101eccn)).toBe(0x1eccn);
 });
 
 test("mutated loader information never breaks the parser", async () => {
