@@ -7,6 +7,7 @@ fails() { # WHAT TEXT COMMAND…: it fails, and says so
   said=$("$@" 2>&1) && fail "$what succeeded"
   case $said in *"$text"*) ;; *) fail "$what says '$said', not '$text'" ;; esac
 }
+took() { echo "$(($(cut -d. -f1 /proc/uptime) - began)) s: $*" >> /tmp/figures; began=$(cut -d. -f1 /proc/uptime); }
 calls() { sed -n 's/^vfat calls \([0-9]*\).*/\1/p' /proc/served; }
 
 users() { # what is allowed, what is not, and with which error
@@ -40,7 +41,13 @@ users() { # what is allowed, what is not, and with which error
   fails "a write when read-only" "Read-only" touch new
   mount -o remount,rw /mnt || fail "remount rw"
   touch new || fail "a write after remount"
+  mkdir one two
+  same "links of a directory" "$(stat -c %h .)" 4
   cd /; umount /mnt || fail umount
+  mount -t vfat /dev/vdb /mnt || fail "another mount"
+  same "links after another mount" "$(stat -c %h /mnt)" 4
+  rmdir /mnt/one /mnt/two; touch /mnt/three || fail "a file beside directories that are gone"
+  umount /mnt || fail umount
   mount -t vfat -o ro /dev/vdb /mnt || fail "mount ro"
   fails "a write when mounted so" "Read-only" touch /mnt/other
   mount -o remount,rw /mnt && touch /mnt/other || fail "remount of a read-only mount"
@@ -64,7 +71,7 @@ full() { # a full disk: it says so, keeps what it had, and has room again
 cached() { # what caches have makes no call
   mount -t vfat /dev/vda /mnt || fail mount
   cd /mnt
-  set -- $(find . -type f | head -20)
+  set -- $(find . -type f ! -name '* *' | head -20)
   cat "$@" > /dev/null; stat "$@" > /dev/null; ls -l "$@" > /dev/null
   before=$(calls)
   cat "$@" > /dev/null; stat "$@" > /dev/null; ls -l "$@" > /dev/null; test -e "$1"; exec 3< "$1"; read line <&3; exec 3<&-
@@ -75,18 +82,25 @@ cached() { # what caches have makes no call
 tree() { # BYTES of the large file: the host's tree is read, copied, thinned out
   mount -t vfat /dev/vda /mnt || fail mount
   (cd /mnt/host && md5sum -c ../sums > /tmp/compared 2>&1) || { fail "the host's files"; grep -v OK /tmp/compared | head -5; }
+  took "md5sum of the host's files"
   cp -r /mnt/host /mnt/guest || fail cp
+  took "cp -r of them"
   head -c "$1" /dev/urandom > /mnt/large || fail "a large file"
+  took "$1 bytes from /dev/urandom"
   rm -rf /mnt/guest/many/f1*
   mv /mnt/guest/many /mnt/guest/fewer || fail "mv of a directory"
   umount /mnt || fail umount
+  took "rm of 1 in 9, umount"
   mount -t vfat /dev/vda /mnt || fail mount
   cd /mnt
   find guest large -type f -print0 | xargs -0 md5sum > /tmp/guest-sums
+  took "md5sum of what was written"
   cp /tmp/guest-sums /mnt/guest-sums
   du -s guest > /dev/null
   cd /; umount /mnt || fail umount
+  took du, umount
 }
 
+began=$(cut -d. -f1 /proc/uptime)
 "$@"
 echo "vfat: ok"

@@ -16,7 +16,7 @@ const FILES = Number(process.env["FAT_FILES"] ?? 400);
 const MEGABYTES = Number(process.env["FAT_MB"] ?? 40);
 const LARGE = Number(process.env["FAT_LARGE"] ?? 6_000_000);
 const DEPTH = 12;
-const FOLDER = "build/tests/vfat";
+const FOLDER = `build/tests/vfat-${FILES}`;
 const RUN_MS = 120_000 + FILES * 100 + MEGABYTES * 1_000;
 
 function run(command: string, ...args: string[]): string {
@@ -51,13 +51,16 @@ test("volumes of mkfs.fat and mcopy: read, written, filled, remounted; clean for
   run("mkfs.fat", "-C", small, "8192"); // FAT12 or FAT16, as mkfs.fat likes
   const script = file("bin/vfat", readFileSync("tests/drivers/vfat.sh"), 0o755);
   writeFileSync(join(FOLDER, "root.cpio"), archive([...userlandEntries(), script]));
-  const machine = { cpus: 2, memMiB: 512, initrd: join(FOLDER, "root.cpio"), disks: [image, small], deadlineMs: RUN_MS + BOOT_MS };
+  const machine = { cpus: 2, memMiB: 256, initrd: join(FOLDER, "root.cpio"), disks: [image, small], deadlineMs: RUN_MS + BOOT_MS };
   await withVm(targetOptions(machine), async (vm) => {
     await vm.expectPrompt(BOOT_MS);
     await vm.run("mkdir -p /mnt; while ! [ -e /dev/vdb ]; do usleep 50000; done", BOOT_MS);
+    // Both drivers start at the same time, on two CPUs.
+    expect((await vm.run("stat -c '%n %t:%T' /dev/vda /dev/vdb", BOOT_MS)).output).toBe("/dev/vda fe:0\n/dev/vdb fe:10\n");
     for (const part of ["users", "full", "cached", `tree ${LARGE}`]) {
       expect({ part, ...await vm.run(`vfat ${part}`, RUN_MS) }).toEqual({ part, output: "vfat: ok\n", status: 0 });
     }
+    if (process.env["FAT_FILES"]) process.stdout.write((await vm.run("cat /tmp/figures; grep -v :0 /proc/meminfo; services", BOOT_MS)).output);
   });
   for (const each of [image, small]) run("fsck.fat", "-n", each); // throws unless it is clean
   const out = join(FOLDER, "out");

@@ -9,7 +9,7 @@
  * (FileSystemOp), by the same mount number: it has no other device than those the kernel mounts with it.
  *
  * Statelessness. What the server must know of a file is in the `node` the kernel sends along: two words of the server's own choosing,
- * which the kernel keeps with its inode and replaces by what a reply says. A server that was killed is started again and ATTACHed to
+ * which the kernel keeps with its inode and replaces by what a reply says; a file that has a name is told from others by them. A server that was killed is started again and ATTACHed to
  * every live mount; then the call that was under way is repeated with FS_REPEATED: the server must answer as if it had been done
  * once (create of what is there, unlink of what is gone: success).
  * Atomicity. Each method that changes the device does it by one COMMIT, as its last act before the reply; `release` of long files may

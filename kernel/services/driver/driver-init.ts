@@ -15,7 +15,7 @@ import { kmsgInit } from "../vfs/dev/kmsg";
 import { memoryDevicesInit } from "../vfs/dev/memory-devices";
 import { randomDeviceInit } from "../vfs/dev/random-device";
 import { fileSystemPortInit } from "../vfs/served/port";
-import { servedInit } from "../vfs/served/super";
+import { flusherStart, servedInit } from "../vfs/served/super";
 import { procfsInit } from "../vfs/proc/procfs";
 import { sysfsInit } from "../vfs/sys/sysfs";
 import { deviceMapInit } from "./device-map";
@@ -40,6 +40,7 @@ export function driversInit(): void {
   blockDriverInit();
   blockWorkerInit();
   servedInit();
+  flusherStart();
   fileSystemPortInit();
   debugServiceInit();
   watchdogStart();

@@ -60,6 +60,18 @@ export function inodeGet(inode: Inode): Inode {
   return inode;
 }
 
+/** One reference more, unless the last one is gone and it is being freed (I1): false. */
+export function inodeTryGet(inode: Inode): bool {
+  const refsAt = changetype<usize>(inode) + offsetof<Inode>("refs");
+  let refs = atomic.load<u32>(refsAt);
+  while (refs != 0) {
+    const found = atomic.cmpxchg<u32>(refsAt, refs, refs + 1);
+    if (found == refs) return true;
+    refs = found;
+  }
+  return false;
+}
+
 /** Drops one reference; the last one calls ops.evict and frees (I1). */
 export function inodePut(inode: Inode): void {
   if (atomic.sub<u32>(changetype<usize>(inode), 1, offsetof<Inode>("refs")) != 1) return;

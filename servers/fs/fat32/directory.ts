@@ -199,6 +199,17 @@ export function isEmpty(v: Volume, walk: DirWalk, start: u32): i32 {
   return more < 0 ? more : more == 0 ? 1 : 0;
 }
 
+/** Directories in the directory that begins at `start`, as far as it can be read. */
+export function subdirectories(v: Volume, walk: DirWalk, start: u32): u32 {
+  let count: u32 = 0;
+  let more = walkBegin(v, walk, start, 0) < 0 ? 0 : walkNext(v, walk);
+  while (more > 0) {
+    if (slotIsDirectory(walk.slot)) count++;
+    more = walkNext(v, walk);
+  }
+  return count;
+}
+
 /** First cluster that a short entry names; 0 for none. Before FAT32 the upper half meant something else. */
 export function slotCluster(v: Volume, slot: usize): u32 {
   return (v.bits == 32 ? get16(slot + Slot.CLUSTER_HIGH) << 16 : 0) | get16(slot + Slot.CLUSTER_LOW);

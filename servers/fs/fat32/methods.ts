@@ -8,7 +8,7 @@ import { bytesFill, get16, get32, get64, get8, put16, put32, put64, put8, room }
 import { dateOf, DAY_NS, MTIME_STEP_NS, nsOf, tenthsOf } from "./date";
 import {
   clusterAdd, DirWalk, entryName, isEmpty, movesBits, movesOf, slotAt, slotCluster, slotClusterSet, slotIsDirectory, slotRead,
-  startIsSound, walkBegin, walkNext,
+  startIsSound, subdirectories, walkBegin, walkNext,
 } from "./directory";
 import { dotsWrite, entryDelete, entryMake, entryReplace, entryRespell, nameFind } from "./entries";
 import { allocate, Allocation, chainCut, chainFree, clustersOf, entryUpdate, Runs, runsOf, slotIsSound } from "./files";
@@ -111,10 +111,16 @@ function putAttributes(v: Volume, at: usize, slot: usize, place: u64): void {
   put64(at + FsAttributes.BTIME_NS, nsOf(get16(slot + Slot.BIRTH_DATE), get16(slot + Slot.BIRTH_TIME), get8(slot + Slot.BIRTH_TENTHS)));
 }
 
+/** The same with the links of a directory, which must be read for them. */
+function putAllAttributes(v: Volume, at: usize, slot: usize, place: u64): void {
+  putAttributes(v, at, slot, place);
+  if (slotIsDirectory(slot)) put32(at + FsAttributes.NLINK, 2 + subdirectories(v, OTHER, slotCluster(v, slot)));
+}
+
 function putRootAttributes(v: Volume, at: usize): void {
   bytesFill(at, 0, FsAttributes.BYTES);
   put32(at + FsAttributes.MODE, IFDIR | 0o777 & ~v.directoryMask);
-  put32(at + FsAttributes.NLINK, 2);
+  put32(at + FsAttributes.NLINK, 2 + subdirectories(v, OTHER, v.rootCluster));
   put32(at + FsAttributes.UID, v.uid);
   put32(at + FsAttributes.GID, v.gid);
   put64(at + FsAttributes.INO, 1);
@@ -189,7 +195,7 @@ function lookup(v: Volume): i32 {
 function entryReply(v: Volume, nodeField: u32, attributesField: u32, slot: usize, place: u64): i32 {
   if (!slotIsSound(v, slot)) return Err.IO;
   putNode(nodeField, slotCluster(v, slot), place);
-  putAttributes(v, window + attributesField, slot, place);
+  putAllAttributes(v, window + attributesField, slot, place);
   return 0;
 }
 
@@ -376,7 +382,7 @@ function setattr(v: Volume): i32 {
   }
   const failed = slotRead(v, place, SLOT_BUFFER);
   if (failed < 0) return failed;
-  putAttributes(v, window + FsSetattr.R_ATTRIBUTES, SLOT_BUFFER, place);
+  putAllAttributes(v, window + FsSetattr.R_ATTRIBUTES, SLOT_BUFFER, place);
   return 0;
 }
 

@@ -21,9 +21,9 @@ import { pageZeroPart } from "../file-pages";
 import { pageCacheFind, pageCacheGet, pageCacheInsert, pageCacheInsertRead, pageCacheNext } from "../page-cache";
 import { Inode, inodeOf } from "../types";
 import { callBegin, callEnd, callMake, Connection, reply32, reply64, replyAt, requestPut64, requestPutNode } from "./connection";
+import { DevicePlace, extentsTake, placeFind } from "./extents";
 import {
-  DevicePlace, diskOfFs, errorsOf, extentsTake, fsOf, ioLock, ioUnlock, mountOfFs, nodeTake, pageClean, pagesUndirty, placeFind, reserveSet,
-  ServedInode, servedPagesTrim,
+  diskOfFs, errorsOf, fsOf, ioLock, ioUnlock, mountOfFs, nodeTake, pageClean, pagesUndirty, reserveSet, ServedInode, servedPagesTrim,
 } from "./inode";
 
 const PAGE: u32 = 4096;
@@ -215,7 +215,8 @@ function blocksAllocate(si: ServedInode, need: u64, size: u64, timeNs: u64): i32
 function allocationTake(si: ServedInode, c: Connection, wanted: u64): i32 {
   const fs = fsOf(si);
   const blocks = reply64(c, FsAllocate.R_BLOCKS);
-  if (blocks < si.blocks || blocks > u32.MAX_VALUE || (wanted > si.blocks && blocks == si.blocks)) return -Errno.IO;
+  const most = (fs.deviceBytes - fs.deviceStart) / fs.blockBytes;
+  if (blocks < si.blocks || blocks > min<u64>(most, u32.MAX_VALUE) || (wanted > si.blocks && blocks == si.blocks)) return -Errno.IO;
   nodeTake(si, replyAt(c, FsAllocate.R_NODE));
   fs.blocksFree = reply64(c, FsAllocate.R_BLOCKS_FREE);
   const grown = <u32>blocks - si.blocks;

@@ -22,7 +22,7 @@ import {
 } from "./connection";
 import { servedFileOps, servedTruncate } from "./file";
 import {
-  dirtyMark, fsOf, metaTake, mountOfFs, nodeTake, pagesUndirty, servedInodeGone, servedInodeNew, ServedInode, servedOf, ServedSuper,
+  dirtyMark, fsOf, metaTake, mountOfFs, nodeTake, pagesUndirty, servedInodeFind, servedInodeGone, servedInodeNew, ServedInode, servedOf, ServedSuper,
 } from "./inode";
 import { blocksReclaim, metadataFsync } from "./sync";
 
@@ -74,7 +74,8 @@ function servedLookup(dir: Inode, name: usize, length: u32): usize {
   requestPutNode(c, FsLookup.DIR, si.n0, si.n1);
   requestPutName(c, FsLookup.NAME, name, length);
   const result = callMake(c, mountOfFs(fs), FsMethod.LOOKUP, FsLookup.REQUEST_END, FsLookup.REPLY_END);
-  const found = result == 0 ? servedInodeOf(fs, replyAt(c, FsLookup.R_NODE), replyAt(c, FsLookup.R_ATTRIBUTES)) : 0;
+  const known = result == 0 ? servedInodeFind(fs, replyAt(c, FsLookup.R_NODE)) : null; // it knows better than the server
+  const found = known ? changetype<usize>(known) : result == 0 ? servedInodeOf(fs, replyAt(c, FsLookup.R_NODE), replyAt(c, FsLookup.R_ATTRIBUTES)) : 0;
   callEnd(c);
   return result == -(<i32>Errno.NOENT) ? 0 : result < 0 ? <usize>result : found;
 }
@@ -142,9 +143,12 @@ function servedUnlink(dir: Inode, name: usize, length: u32, inode: Inode): i32 {
 
 function servedRmdir(dir: Inode, name: usize, length: u32, inode: Inode): i32 {
   const failed = nameRemove(dir, name, length, inode, FsMethod.RMDIR);
-  if (failed == 0) dir.nlink--;
+  if (failed == 0) subdirectoryGone(dir);
   return failed;
 }
+
+/** A directory that lost one; what the server said of its links need not be true. */
+function subdirectoryGone(dir: Inode): void { if (dir.nlink > 2) dir.nlink--; }
 
 function servedRename(
   oldDir: Inode, oldName: usize, oldLength: u32, inode: Inode,
@@ -176,10 +180,10 @@ function servedRename(
   const isDirectory = (inode.mode & <u32>FileMode.IFMT) == FileMode.IFDIR;
   if (target) {
     inodeOf(target).nlink = 0;
-    if (isDirectory) newDir.nlink--;
+    if (isDirectory) subdirectoryGone(newDir);
   }
   if (isDirectory && changetype<usize>(oldDir) != changetype<usize>(newDir)) {
-    oldDir.nlink--;
+    subdirectoryGone(oldDir);
     newDir.nlink++;
   }
   inodeTouchModified(oldDir);

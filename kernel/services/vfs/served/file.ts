@@ -19,8 +19,9 @@ import { NO_PAGE, pageCacheFind, pageCacheInsert, pageCacheTruncate } from "../p
 import { File, FileOps, FileRight, Inode, inodeOf } from "../types";
 import { callBegin, callEnd, callMake, reply64, replyAt, requestPut64, requestPutNode } from "./connection";
 import { dataPageAlloc, dataPageGet, inodeWriteBack, lastPageZero, READ_AHEAD } from "./data";
+import { deviceBlockOf, extentsCut } from "./extents";
 import {
-  deviceBlockOf, dirtyMark, dirtyPages, diskOfFs, errorsOf, extentsCut, fsOf, ioLock, ioUnlock, isReadOnlyNow, mountOfFs, nodeTake, pageDirty,
+  dirtyMark, dirtyPages, diskOfFs, errorsOf, fsOf, ioLock, ioUnlock, isReadOnlyNow, mountOfFs, nodeTake, pageDirty,
   pagesUndirty, reserveMost, reserveSet, servedOf, ServedInode, servedUsed, tailDoom,
 } from "./inode";
 import { blocksReclaim, metadataSync } from "./sync";
@@ -251,8 +252,9 @@ function blocksCut(si: ServedInode, inode: Inode, size: u64): i32 {
     si.diskSize = min<u64>(size, si.diskSize);
     if (reply64(c, FsTruncate.R_TAIL) != 0) tailDoom(fs, replyAt(c, FsTruncate.R_TAIL), si.blocks - keep);
     si.blocks = <u32>min<u64>(keep, reply64(c, FsTruncate.R_ATTRIBUTES + FsAttributes.BLOCKS));
+    si.validEnd = min<u64>(si.validEnd, <u64>si.blocks * fs.blockBytes); // S3, whatever the server has done to the file
     extentsCut(si, si.blocks);
   }
   callEnd(c);
-  return result;
+  return result == 0 && si.blocks < keep ? -(<i32>Errno.IO) : result;
 }

@@ -7,30 +7,31 @@
  *
  * Invariants  S1  an inode on the dirty list has a reference for it.
  *             S2  extents cover file blocks [0, mapped) without gaps, in order; mapped <= blocks.
- *             S3  the device holds defined bytes for [0, validEnd), where no dirty page stands over them.
+ *             S3  the device holds defined bytes for [0, validEnd), where no dirty page stands over them; all of it in blocks it has.
  *             S4  reserved blocks of all inodes sum up to ServedSuper.reserved.
+ *             S5  a regular file has one inode, by its node, as long as anybody holds it: the name cache may have lost its name while it
+ *                 waits to be written back. NODES has all that have an inode.
  * Locking     ioMutex: node, blocks, mapped, extents, validEnd, diskSize and transfers to the device. LISTS_LOCK (Rank.SERVER_FS): the
  *             lists, reserved. Order: Inode.lock, ioMutex, Connection.mutex, buffer cache.
  * Units       blocks: of ServedSuper.blockBytes.
  */
 import { monoNowNs } from "../../../../arch/current";
-import { Errno } from "../../../abi/errno";
-import { FsAttributes, FsExtent, FsExtents, FsMethod, FsNode } from "../../../abi/file-system.gen";
+import { FsAttributes, FsNode } from "../../../abi/file-system.gen";
 import { frameOf, framePut } from "../../../core/mm/frame";
-import { kfree, kmalloc, kzalloc } from "../../../core/mm/slab";
+import { kfree, kzalloc } from "../../../core/mm/slab";
 import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";
-import { bytesCopy, wordAt32, wordAt64 } from "../../../lib/bytes";
+import { wordAt32, wordAt64 } from "../../../lib/bytes";
 import { ListNode, listAppend, listEmpty, listInit, listNodeAt, listRemove, listSame, ownerOf } from "../../../lib/list";
 import { Rank } from "../../../lib/lock-rank";
 import { logWarn } from "../../../lib/log";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
 import { wordAt, wordSet } from "../../../lib/words";
 import { Disk } from "../../block/disk";
-import { inodeAlloc, inodeGet } from "../inode";
+import { inodeAlloc, inodeGet, inodeTryGet } from "../inode";
 import { NO_PAGE, pageCacheFind, pageCacheNext, pageCacheTrim } from "../page-cache";
 import { MountFlag } from "../mount";
 import { FileMode, Inode, SuperBlock, inodeOf } from "../types";
-import { callBegin, callEnd, callMake, Connection, reply32, replyAt, requestPut64, requestPutNode, ServedMount, servedMountAt } from "./connection";
+import { ServedMount, servedMountAt } from "./connection";
 
 @final @unmanaged
 export class ServedSuper {
@@ -89,13 +90,15 @@ export class ServedInode {
   errors: u32;       // of write-back (lib/errseq.ts)
   readNext: u32;     // page after the last one read: sequential reading
   readRun: u32;      // pages the last read-ahead took
+  named: u32;        // ServedInode: the next in its bucket of NODES (S5)
+  isNamed: u32;      // it is in one
 }
 
-const EXTENT_BYTES: u32 = 12;
-const EXTENTS_FIRST: u32 = 8;
-const EXTENTS_MOST: u32 = 262144;
 const LISTS_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 const ALIVE = changetype<ListNode>(memory.data(offsetof<ListNode>()));
+/** Heads of lists by node. */
+const BUCKETS: u32 = 4096;
+const NODES: usize = memory.data(4096 * 4, 4);
 /** [0] dirty pages of all served files. */
 const COUNTS: usize = memory.data(8, 4);
 
@@ -153,20 +156,57 @@ export function servedInodeNew(fs: ServedSuper, node: usize, attributes: usize):
   si.inode = <u32>changetype<usize>(inode);
   inode.data = <u32>address;
   inode.ino = wordAt64(attributes + FsAttributes.INO);
-  nodeTake(si, node);
   attributesTake(si, inode, attributes);
   si.validEnd = inode.size;
   si.diskSize = inode.size;
   spinLock(LISTS_LOCK);
   listAppend(ALIVE, aliveNode(si));
   spinUnlock(LISTS_LOCK);
+  nodeTake(si, node);
   return inode;
 }
 
 /** The node a reply gives instead of the old one. */
 export function nodeTake(si: ServedInode, node: usize): void {
+  spinLock(LISTS_LOCK);
+  nodeForgetLocked(si);
   si.n0 = wordAt64(node + FsNode.N0);
   si.n1 = wordAt64(node + FsNode.N1);
+  if (si.inode != 0) {
+    const bucket = bucketOf(si.n0, si.n1);
+    si.named = wordAt(NODES, bucket);
+    si.isNamed = 1;
+    wordSet(NODES, bucket, <u32>changetype<usize>(si));
+  }
+  spinUnlock(LISTS_LOCK);
+}
+
+function bucketOf(n0: u64, n1: u64): u32 { return <u32>((n0 * 0x9e3779b97f4a7c15 ^ n1 * 0xc2b2ae3d27d4eb4f) >> 40) % BUCKETS; }
+
+function nodeForgetLocked(si: ServedInode): void {
+  if (si.isNamed == 0) return;
+  si.isNamed = 0;
+  const bucket = bucketOf(si.n0, si.n1);
+  if (wordAt(NODES, bucket) == <u32>changetype<usize>(si)) return wordSet(NODES, bucket, si.named);
+  let before = servedInodeAt(wordAt(NODES, bucket));
+  while (before.named != <u32>changetype<usize>(si)) before = servedInodeAt(before.named);
+  before.named = si.named;
+}
+
+/** The inode of the regular file that is `node` in a reply, with one reference more; null when nobody has it (S5). */
+export function servedInodeFind(fs: ServedSuper, node: usize): Inode | null {
+  const n0 = wordAt64(node + FsNode.N0);
+  const n1 = wordAt64(node + FsNode.N1);
+  let found: Inode | null = null;
+  spinLock(LISTS_LOCK);
+  for (let at = wordAt(NODES, bucketOf(n0, n1)); at != 0 && !found; at = servedInodeAt(at).named) {
+    const si = servedInodeAt(at);
+    if (si.n0 != n0 || si.n1 != n1 || si.fs != <u32>changetype<usize>(fs)) continue;
+    const inode = inodeOf(si.inode);
+    if ((inode.mode & <u32>FileMode.IFMT) == FileMode.IFREG && inode.nlink != 0 && inodeTryGet(inode)) found = inode;
+  }
+  spinUnlock(LISTS_LOCK);
+  return found;
 }
 
 /** What the server says of mode, owner, times, and of the size and blocks of a file nothing is held back of. */
@@ -174,14 +214,14 @@ export function attributesTake(si: ServedInode, inode: Inode, attributes: usize)
   metaTake(inode, attributes);
   const blocks = wordAt64(attributes + FsAttributes.BLOCKS);
   si.blocks = <u32>min<u64>(blocks, u32.MAX_VALUE);
-  inode.size = min<u64>(wordAt64(attributes + FsAttributes.SIZE), min<u64>(fsOf(si).maxBytes, blocks * fsOf(si).blockBytes));
+  inode.size = min<u64>(wordAt64(attributes + FsAttributes.SIZE), min<u64>(fsOf(si).maxBytes, <u64>si.blocks * fsOf(si).blockBytes));
 }
 
 /** Mode, owner and times alone. */
 export function metaTake(inode: Inode, attributes: usize): void {
   const kind = inode.mode != 0 ? inode.mode & <u32>FileMode.IFMT : wordAt32(attributes + FsAttributes.MODE) & <u32>FileMode.IFMT;
   inode.mode = kind | wordAt32(attributes + FsAttributes.MODE) & 0o7777;
-  inode.nlink = max<u32>(1, wordAt32(attributes + FsAttributes.NLINK));
+  inode.nlink = max<u32>(kind == FileMode.IFDIR ? 2 : 1, wordAt32(attributes + FsAttributes.NLINK));
   inode.uid = wordAt32(attributes + FsAttributes.UID);
   inode.gid = wordAt32(attributes + FsAttributes.GID);
   inode.atimeNs = wordAt64(attributes + FsAttributes.ATIME_NS);
@@ -198,6 +238,7 @@ export function servedInodeGone(si: ServedInode, isNameless: bool): void {
   si.extents = 0;
   spinLock(LISTS_LOCK);
   listRemove(aliveNode(si));
+  nodeForgetLocked(si);
   si.inode = 0;
   if (isNameless) doomLocked(fs, si);
   spinUnlock(LISTS_LOCK);
@@ -344,125 +385,3 @@ export function reserveMost(si: ServedInode): u32 {
   spinUnlock(LISTS_LOCK);
   return <u32>min<u64>(most, u32.MAX_VALUE - si.blocks);
 }
-
-// ---- Extents ----
-
-function extentWord(si: ServedInode, index: u32, field: u32): u32 { return wordAt(si.extents, index * 3 + field); }
-
-/** Adds [deviceBlock, + blocks) behind what is mapped (S2). False: memory is full. */
-export function extentAppend(si: ServedInode, deviceBlock: u32, blocks: u32): bool {
-  const last = si.extentCount - 1;
-  if (si.extentCount != 0 && extentWord(si, last, 1) + extentWord(si, last, 2) == deviceBlock) {
-    wordSet(si.extents, last * 3 + 2, extentWord(si, last, 2) + blocks);
-  } else {
-    if (si.extentCount == si.extentRoom && !extentsGrow(si)) return false;
-    wordSet(si.extents, si.extentCount * 3, si.mapped);
-    wordSet(si.extents, si.extentCount * 3 + 1, deviceBlock);
-    wordSet(si.extents, si.extentCount * 3 + 2, blocks);
-    si.extentCount++;
-  }
-  si.mapped += blocks;
-  return true;
-}
-
-function extentsGrow(si: ServedInode): bool {
-  const room = si.extentRoom == 0 ? EXTENTS_FIRST : si.extentRoom << 1;
-  const fresh = room <= EXTENTS_MOST ? kmalloc(room * EXTENT_BYTES) : 0;
-  if (fresh == 0) return false;
-  bytesCopy(fresh, si.extents, si.extentCount * EXTENT_BYTES);
-  if (si.extents != 0) kfree(si.extents);
-  si.extents = <u32>fresh;
-  si.extentRoom = room;
-  return true;
-}
-
-/** Forgets what lies at or behind block `end`. */
-export function extentsCut(si: ServedInode, end: u32): void {
-  while (si.extentCount != 0 && extentWord(si, si.extentCount - 1, 0) >= end) si.extentCount--;
-  if (si.extentCount != 0) {
-    const last = si.extentCount - 1;
-    const length = min<u32>(extentWord(si, last, 2), end - extentWord(si, last, 0));
-    wordSet(si.extents, last * 3 + 2, length);
-  }
-  si.mapped = min<u32>(si.mapped, end);
-}
-
-/**
- * Takes the extents of a reply (count at `field`, elements at `at`), which must go on where the map ends, and end by block `limit`. 0, EIO,
- * ENOMEM.
- */
-export function extentsTake(si: ServedInode, c: Connection, field: u32, at: u32, limit: u32): i32 {
-  const count = reply32(c, field);
-  if (count > <u32>FsExtents.R_EXTENTS_MOST) return -Errno.IO;
-  for (let i: u32 = 0; i < count; i++) {
-    const extent = replyAt(c, at) + i * <u32>FsExtent.BYTES;
-    const deviceBlock = wordAt64(extent + FsExtent.DEVICE_BLOCK);
-    const blocks = wordAt64(extent + FsExtent.BLOCKS);
-    const fs = fsOf(si);
-    const most = (fs.deviceBytes - fs.deviceStart) / fs.blockBytes;
-    const isSound = wordAt64(extent + FsExtent.FILE_BLOCK) == si.mapped && blocks != 0 && deviceBlock < most && blocks <= most - deviceBlock;
-    if (!isSound || most > u32.MAX_VALUE || blocks > limit - si.mapped) return -Errno.IO;
-    if (!extentAppend(si, <u32>deviceBlock, <u32>blocks)) return -Errno.NOMEM;
-  }
-  return 0;
-}
-
-/** Makes the map reach beyond block `block` (< blocks). ioMutex is held. 0 or a negated errno. */
-function extentsReach(si: ServedInode, block: u32): i32 {
-  const fs = fsOf(si);
-  while (si.mapped <= block) {
-    const before = si.mapped;
-    const c = callBegin(mountOfFs(fs));
-    requestPutNode(c, FsExtents.NODE, si.n0, si.n1);
-    requestPut64(c, FsExtents.FILE_BLOCK, si.mapped);
-    requestPut64(c, FsExtents.BLOCKS, si.blocks - si.mapped);
-    let result = callMake(c, mountOfFs(fs), FsMethod.EXTENTS, FsExtents.REQUEST_END, FsExtents.REPLY_END);
-    if (result == 0) result = extentsTake(si, c, FsExtents.R_EXTENTS, FsExtents.R_EXTENTS_AT, si.blocks);
-    callEnd(c);
-    if (result < 0) return result;
-    if (si.mapped == before) return -Errno.IO; // the chain is shorter than the server said
-  }
-  return 0;
-}
-
-/** Where a byte of a file is. */
-@final @unmanaged
-export class DevicePlace {
-  offset: u64; // byte of the disk
-  bytes: u64;  // that follow it there
-}
-
-/** Device block of block `block` (< blocks). ioMutex is held. A negated errno. */
-export function deviceBlockOf(si: ServedInode, block: u32): i64 {
-  const failed = extentsReach(si, block);
-  if (failed < 0) return failed;
-  const index = extentOf(si, block);
-  return <i64>extentWord(si, index, 1) + (block - extentWord(si, index, 0));
-}
-
-/** Index of the extent that has block `block` (< mapped). */
-function extentOf(si: ServedInode, block: u32): u32 {
-  let low: u32 = 0;
-  let high = si.extentCount;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (extentWord(si, middle, 0) <= block) low = middle;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Finds byte `at` of the file, which lies in one of its blocks. ioMutex is held. 0 or a negated errno. */
-export function placeFind(si: ServedInode, at: u64, out: DevicePlace): i32 {
-  const fs = fsOf(si);
-  const block = at / fs.blockBytes;
-  if (block >= si.blocks) return -Errno.IO;
-  const failed = extentsReach(si, <u32>block);
-  if (failed < 0) return failed;
-  const low = extentOf(si, <u32>block);
-  const within = at - <u64>extentWord(si, low, 0) * fs.blockBytes;
-  out.offset = fs.deviceStart + <u64>extentWord(si, low, 1) * fs.blockBytes + within;
-  out.bytes = <u64>extentWord(si, low, 2) * fs.blockBytes - within;
-  return 0;
-}
-

@@ -33,7 +33,7 @@ import {
 import { servedDirectoriesInit, servedInodeOf } from "./directory";
 import { servedFilesInit } from "./file";
 import { dirtyPages, diskOfFs, hasDirty, hasDoomed, mountOfFs, servedInodesInit, ServedSuper, servedSuperAt, superListsInit } from "./inode";
-import { dataSync, doomedRelease, metadataSync, servedSync } from "./sync";
+import { dataSync, doomedForget, doomedRelease, metadataSync, servedSync } from "./sync";
 import { totalPageCount } from "../../../core/mm/buddy";
 
 const OPTIONS_BYTES: u32 = 4 + FS_NAME_BYTES;
@@ -59,6 +59,10 @@ export function servedInit(): void {
   SERVED_SUPER_OPS.sync = servedSuperSync;
   SERVED_SUPER_OPS.release = servedUnmount;
   serverMountSet(servedMount);
+}
+
+/** Starts the thread that writes back. */
+export function flusherStart(): void {
   const flusher = taskCreateKernel("flusher", flusherMain, 0);
   if (flusher) taskStart(flusher);
   else logWarn("fs", "no flusher: files reach their disks by sync alone");
@@ -264,6 +268,7 @@ function servedUnmount(sb: SuperBlock): void {
   buffersDropAll(diskOfFs(fs), fs.deviceBase, fs.deviceBytes - fs.deviceBase);
   blockDeviceLeave(blockDeviceOf(fs.device));
   mutexUnlock(mutexAt(MOUNTS_MUTEX));
+  doomedForget(fs);
   superFree(changetype<usize>(fs), fs.options);
 }
 

@@ -46,6 +46,11 @@ export function doomedRelease(fs: ServedSuper): i32 {
   return failed;
 }
 
+/** The mount ends, and its server did not release them: they are lost until the volume is checked. */
+export function doomedForget(fs: ServedSuper): void {
+  for (let si = doomedTake(fs); si; si = doomedTake(fs)) kfree(changetype<usize>(si));
+}
+
 /** Blocks of deleted files are wanted now. True: some may be free that were not. */
 export function blocksReclaim(fs: ServedSuper): bool {
   if (!hasDirty(fs) && !hasDoomed(fs)) return false;
