@@ -36,7 +36,7 @@ export interface Manifest {
 }
 
 /** Names the supervisor can give (servers/services/supervisor/spawn.ts). */
-const NEEDS: readonly string[] = ["log", "heartbeat", "notification", "endpoint", "quota", "pci", "block", "filesystem"];
+const NEEDS: readonly string[] = ["log", "heartbeat", "notification", "time", "clock", "endpoint", "quota", "pci", "block", "filesystem"];
 /** "call:NAME": the right to call that server. */
 const CALL_PREFIX = "call:";
 const FIELDS: readonly string[] = [

@@ -104,7 +104,7 @@ export function buildRuntimeTestWasm(): void {
   const wasm = join(OUT, "runtime-test.wasm");
   const pages = String(RUNTIME_TEST_BYTES / PAGE);
   compile("asc-test-runtime", "servers/runtime", [
-    "servers/runtime/ring.ts", "servers/runtime/message.ts", "--initialMemory", pages, "--maximumMemory", pages,
+    "servers/runtime/ring.ts", "servers/runtime/message.ts", "servers/runtime/clock.ts", "--initialMemory", pages, "--maximumMemory", pages,
     "--disableWarning", "201", "--disableWarning", WARNING_NOT_EXPORTABLE, "--outFile", wasm,
   ], [wasm]);
 }

@@ -6,7 +6,7 @@
 
 export const enum CapKind {
   NONE = 0, ROOT = 1, ENDPOINT = 2, NOTIFICATION = 3, MEMORY = 4, IRQ = 5, MMIO = 6, PORTS = 7, PCI = 8, PROCESS = 9,
-  SERVICE = 10, QUOTA = 11, THREAD = 12,
+  SERVICE = 10, QUOTA = 11, THREAD = 12, TIME = 13,
 }
 
 /**

@@ -63,10 +63,18 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1021, name: "notification_signal", args: "notification: cap, bits: ulong" },
   /** Waits until a bit is set or deadlineNs (monotonic, 0 = none, 1 = do not wait) passes; returns and clears all bits (positive i64). */
   { nr: 0x1022, name: "notification_wait", args: "notification: cap, deadlineNs: ulong", blocks: true },
-  /** Signals `bits` at deadlineNs, then every periodNs (0 = once). One timer a notification; deadlineNs 0 stops it. */
-  { nr: 0x1023, name: "notification_timer", args: "notification: cap, bits: ulong, deadlineNs: ulong, periodNs: ulong" },
-  /** Monotonic nanoseconds since boot (anyone). */
-  { nr: 0x1024, name: "time_now", args: "" },
+  /** Signals `bits` at deadlineNs, then every periodNs (0 = once). One timer a notification; deadlineNs 0 stops it. Needs READ of a TIME. */
+  { nr: 0x1023, name: "notification_timer", args: "notification: cap, bits: ulong, deadlineNs: ulong, periodNs: ulong, time: cap" },
+
+  // ---- time: the machine's clocks ----
+  /** Monotonic nanoseconds since boot. Needs READ. */
+  { nr: 0x1024, name: "time_now", args: "time: cap" },
+  /** Nanoseconds since 1970-01-01 UTC, by the wall clock. Needs READ. */
+  { nr: 0x1025, name: "clock_now", args: "time: cap" },
+  /** Sets the wall clock; EINVAL: more than 63 bits. Needs WRITE. */
+  { nr: 0x1026, name: "clock_set", args: "time: cap, realNs: ulong" },
+  /** A TIME capability, revoked with the ROOT it was made by. Needs ROOT. */
+  { nr: 0x1027, name: "time_open", args: "root: cap" },
 
   // ---- memory ----
   /** A QUOTA for `bytes` of memory objects. Needs ROOT. */

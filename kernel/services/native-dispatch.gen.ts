@@ -31,7 +31,6 @@ import {
   nativeNotificationSignal,
   nativeNotificationTimer,
   nativeNotificationWait,
-  nativeTimeNow,
 } from "./native/ipc-calls";
 import {
   nativeIpcCallExtra,
@@ -62,6 +61,12 @@ import {
   nativeThreadSchedule,
   nativeThreadSuspend,
 } from "./native/thread-object";
+import {
+  nativeClockNow,
+  nativeClockSet,
+  nativeTimeNow,
+  nativeTimeOpen,
+} from "./native/time-object";
 
 const ENOSYS: i64 = 38;
 
@@ -97,8 +102,11 @@ function call4117(frame: TrapFrame): i64 { return nativeEndpointBind(<u32>frame.
 function call4128(frame: TrapFrame): i64 { return nativeNotificationCreate(); }
 function call4129(frame: TrapFrame): i64 { return nativeNotificationSignal(<u32>frame.rdi, frame.rsi); }
 function call4130(frame: TrapFrame): i64 { return nativeNotificationWait(<u32>frame.rdi, frame.rsi); }
-function call4131(frame: TrapFrame): i64 { return nativeNotificationTimer(<u32>frame.rdi, frame.rsi, frame.rdx, frame.r10); }
-function call4132(frame: TrapFrame): i64 { return nativeTimeNow(); }
+function call4131(frame: TrapFrame): i64 { return nativeNotificationTimer(<u32>frame.rdi, frame.rsi, frame.rdx, frame.r10, <u32>frame.r8); }
+function call4132(frame: TrapFrame): i64 { return nativeTimeNow(<u32>frame.rdi); }
+function call4133(frame: TrapFrame): i64 { return nativeClockNow(<u32>frame.rdi); }
+function call4134(frame: TrapFrame): i64 { return nativeClockSet(<u32>frame.rdi, frame.rsi); }
+function call4135(frame: TrapFrame): i64 { return nativeTimeOpen(<u32>frame.rdi); }
 function call4147(frame: TrapFrame): i64 { return nativeQuotaCreate(<u32>frame.rdi, frame.rsi); }
 function call4144(frame: TrapFrame): i64 { return nativeMemoryCreate(<u32>frame.rdi, frame.rsi, <u32>frame.rdx); }
 function call4145(frame: TrapFrame): i64 { return nativeMemoryMap(<u32>frame.rdi, frame.rsi, frame.rdx, frame.r10, <u32>frame.r8); }
@@ -149,6 +157,9 @@ export function nativeTableInit(): void {
   nativeSet(34, call4130);
   nativeSet(35, call4131);
   nativeSet(36, call4132);
+  nativeSet(37, call4133);
+  nativeSet(38, call4134);
+  nativeSet(39, call4135);
   nativeSet(51, call4147);
   nativeSet(48, call4144);
   nativeSet(49, call4145);

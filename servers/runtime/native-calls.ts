@@ -5,7 +5,8 @@ import { linearVa, serverCall, serverIpc } from "./intrinsics";
 export const enum Native {
   CAP_COPY = 0x1000, CAP_DROP = 0x1001, CAP_REVOKE = 0x1002, CAP_INFO = 0x1003, CAP_INSTALL = 0x1004, ROOT_CLAIM = 0x1005,
   ENDPOINT_CREATE = 0x1010, IPC_CALL = 0x1011, IPC_REPLY_WAIT = 0x1012, ENDPOINT_BIND = 0x1015,
-  NOTIFICATION_CREATE = 0x1020, NOTIFICATION_SIGNAL = 0x1021, NOTIFICATION_WAIT = 0x1022, NOTIFICATION_TIMER = 0x1023, TIME_NOW = 0x1024,
+  NOTIFICATION_CREATE = 0x1020, NOTIFICATION_SIGNAL = 0x1021, NOTIFICATION_WAIT = 0x1022, NOTIFICATION_TIMER = 0x1023,
+  TIME_NOW = 0x1024, CLOCK_NOW = 0x1025, CLOCK_SET = 0x1026, TIME_OPEN = 0x1027,
   MEMORY_CREATE = 0x1030, MEMORY_MAP = 0x1031, MEMORY_ADDRESSES = 0x1032, QUOTA_CREATE = 0x1033,
   IRQ_BIND = 0x1040, IRQ_ACK = 0x1041, PORT_IN = 0x1042, PORT_OUT = 0x1043,
   PCI_LIST = 0x1048, PCI_OPEN = 0x1049, PCI_INFO = 0x104a, PCI_CONFIG_READ = 0x104b, PCI_CONFIG_WRITE = 0x104c, PCI_BAR = 0x104d,
@@ -34,10 +35,14 @@ export function ipcReplyWait(endpoint: u32, label: i32, words: usize): i64 { ret
 export function notificationCreate(): i64 { return call0(Native.NOTIFICATION_CREATE); }
 export function notificationSignal(n: u32, bits: u64): i64 { return call2(Native.NOTIFICATION_SIGNAL, n, bits); }
 export function notificationWait(n: u32, deadlineNs: u64): i64 { return call2(Native.NOTIFICATION_WAIT, n, deadlineNs); }
-export function notificationTimer(n: u32, bits: u64, deadlineNs: u64, periodNs: u64): i64 {
-  return call4(Native.NOTIFICATION_TIMER, n, bits, deadlineNs, periodNs);
+/** With a TIME capability, as the four after it; a server has its own in clock.ts. */
+export function notificationTimer(n: u32, bits: u64, deadlineNs: u64, periodNs: u64, time: u32): i64 {
+  return serverCall(Native.NOTIFICATION_TIMER, n, bits, deadlineNs, periodNs, time, 0);
 }
-export function timeNow(): u64 { return <u64>call0(Native.TIME_NOW); }
+export function timeRead(time: u32): i64 { return call1(Native.TIME_NOW, time); }
+export function clockRead(time: u32): i64 { return call1(Native.CLOCK_NOW, time); }
+export function clockWrite(time: u32, realNs: u64): i64 { return call2(Native.CLOCK_SET, time, realNs); }
+export function timeOpen(root: u32): i64 { return call1(Native.TIME_OPEN, root); }
 export function memoryCreate(quota: u32, bytes: u64, flags: u32): i64 { return call3(Native.MEMORY_CREATE, quota, bytes, flags); }
 /** Maps at linear address `at`, in the upper half. */
 export function memoryMap(memory: u32, at: usize, offset: u64, bytes: u64, prot: u32): i64 {

@@ -3,6 +3,7 @@
  *
  * The supervisor names each capability it gave on the command line, as "name=handle" with the handle in hexadecimal.
  */
+import { timeTake } from "./clock";
 import { linearVa } from "./intrinsics";
 import { serviceCall } from "./native-calls";
 
@@ -26,6 +27,7 @@ export function runtimeStart(count: u32): void {
   logPort = handleNamed("log");
   heartbeat = handleNamed("heartbeat");
   heartbeatBits = numberNamed("heartbeatBits");
+  timeTake(handleNamed("clock") != 0 ? handleNamed("clock") : handleNamed("time"));
 }
 
 /** Argument `index`; 0 is the program's name. */

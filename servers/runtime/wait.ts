@@ -1,10 +1,11 @@
 /**
  * Time and waiting inside a server that is not in its loop (loop.ts): bringing a device up, one command at a time.
  *
- * Bits that arrive and were not waited for are kept, and given by the next wait that asks for them; signs of life are given meanwhile.
+ * The manifest needs `time`. Bits that arrive and were not waited for are kept, and given by the next wait that asks for them; signs of life are given meanwhile.
  */
+import { timeNow, timerSet } from "./clock";
 import { HEARTBEAT } from "./loop";
-import { notificationSignal, notificationTimer, notificationWait, timeNow } from "./native-calls";
+import { notificationSignal, notificationWait } from "./native-calls";
 import { heartbeatHandle, heartbeatMask } from "./start";
 
 let kept: u64 = 0;
@@ -25,6 +26,6 @@ export function waitBits(n: u32, bits: u64, limitNs: u64): u64 {
 
 /** Sets `bits` of `n` after `afterNs`, and every `periodNs` then unless that is 0. One timer a notification: a new one replaces the old. */
 export function timerStart(n: u32, bits: u64, afterNs: u64, periodNs: u64): void {
-  notificationTimer(n, bits, timeNow() + afterNs, periodNs);
+  timerSet(n, bits, timeNow() + afterNs, periodNs);
 }
-export function timerStop(n: u32): void { notificationTimer(n, 0, 0, 0); }
+export function timerStop(n: u32): void { timerSet(n, 0, 0, 0); }

@@ -238,7 +238,7 @@ static void measure_native(const char *name, void (*serve)(void), int cpu, int o
   waitpid(pid, NULL, 0);
 }
 static int native_begin(void) {
-  if (native0(TIME_NOW) < 0) return 0;
+  if (native0(TIME_NOW) == -ENOSYS) return 0;
   endpoint = native0(ENDPOINT_CREATE);
   to_server = native0(NOTIFICATION_CREATE);
   from_server = native0(NOTIFICATION_CREATE);

@@ -22,7 +22,7 @@ const TEST_MS = 5 * BOOT_MS;
 const LONGEST_PAUSE_CS = 1_000;
 /** Of the 20,000 lines of the flooder. */
 const LINES_KEPT = 1_000;
-const ORDINARY = "needs=log,heartbeat,notification,endpoint,quota,filesystem memory=2";
+const ORDINARY = "log,heartbeat,notification,endpoint,quota,filesystem memory=2";
 const NAMES = ["wild-read", "null-read", "looper", "glutton", "guesser", "flooder", "liar", "mute"];
 
 /** What the log calls the deaths of those that are ended at once. */
@@ -45,7 +45,7 @@ function entries(): ArchiveEntry[] {
   const symbols = readFileSync(symbolsOf(path));
   const shipped = userlandEntries();
   const manifests = shipped.find(({ path }) => path === MANIFESTS)!;
-  const lines = NAMES.map((name) => `${name} start=always ${ORDINARY} failures=${name === "liar" ? 20 : 3} schedule=${name === "looper" ? "fifo:20" : "normal"}\n`).join("");
+  const lines = NAMES.map((name) => `${name} start=always needs=${name === "flooder" ? "time," : ""}${ORDINARY} failures=${name === "liar" ? 20 : 3} schedule=${name === "looper" ? "fifo:20" : "normal"}\n`).join("");
   return [
     ...shipped.filter(({ path }) => path !== MANIFESTS),
     file(MANIFESTS, Buffer.concat([manifests.data, Buffer.from(lines)]), 0o644),

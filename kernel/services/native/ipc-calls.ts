@@ -1,5 +1,4 @@
 /** Endpoints and notifications by handle. Contracts: kernel/abi/native.ts. */
-import { monoNowNs } from "../../../arch/current";
 import { CapKind, CapRight, IPC_NOTIFIED } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
@@ -15,6 +14,7 @@ import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { currentProcess } from "../process/process";
 import { isErrPtr } from "../vfs/types";
 import { handleGive, handleLookup } from "./process-space";
+import { timeDenied } from "./time-object";
 
 const BITS: u64 = 0x7fffffffffffffff; // bit 63 would make a result negative
 
@@ -96,14 +96,12 @@ export function nativeNotificationWait(notification: u32, deadlineNs: u64): i64 
   return result;
 }
 
-export function nativeNotificationTimer(notification: u32, bits: u64, deadlineNs: u64, periodNs: u64): i64 {
+export function nativeNotificationTimer(notification: u32, bits: u64, deadlineNs: u64, periodNs: u64, time: u32): i64 {
+  const denied = timeDenied(time, CapRight.READ);
+  if (denied != 0) return denied;
   const n = handleLookup(notification, CapKind.NOTIFICATION, CapRight.SIGNAL | CapRight.WAIT);
   if (isErrPtr(n)) return <i32>n;
   notificationTimer(notificationAt(n), bits & BITS, deadlineNs, periodNs);
   objectPut(objectAt(n));
   return 0;
-}
-
-export function nativeTimeNow(): i64 {
-  return <i64>monoNowNs();
 }

@@ -10,12 +10,14 @@ import { logServiceInit } from "./log-service";
 import { memoryCallsInit } from "./memory-calls";
 import { processObjectsInit } from "./process-object";
 import { threadObjectsInit } from "./thread-object";
+import { timeObjectInit } from "./time-object";
 
 export function nativeInit(): void {
   capInit();
   endpointsInit();
   servicePortsInit();
   rootObjectInit();
+  timeObjectInit();
   processObjectsInit();
   threadObjectsInit();
   logServiceInit();

@@ -16,7 +16,7 @@ import { elfHeaderCheck, ElfImage, elfSegmentsCheck, ELF_SEGMENT_BYTES, INTERP_M
 import { elfBaseFind, elfSegmentsMap } from "./elf-load";
 import { ExecArgs, execArgsPrepend, stringBytes } from "./exec-args";
 import { AuxValues, execStackBuild } from "./exec-stack";
-import { Cred, currentProcess } from "./process";
+import { Confinement, Cred, currentProcess } from "./process";
 import { Rlimit, rlimitSoft } from "./rlimit";
 import { vdsoMap } from "./vdso";
 
@@ -242,7 +242,7 @@ function spaceFill(state: ExecState, mm: AddressSpace, image: ElfImage): i32 {
   state.entry = aux.entry;
   const linked = interpreterMap(state, mm, aux);
   if (linked != 0) return linked;
-  aux.vdsoVa = vdsoMap(mm);
+  aux.vdsoVa = currentProcess().confinement == <u32>Confinement.NONE ? vdsoMap(mm) : 0; // its clocks take a TIME capability
   aux.isSecure = state.isSecure;
   const cred = changetype<Cred>(<usize>state.cred); // SAFETY: ExecState.cred is a Cred
   const limit = max<u64>(min<u64>(stackLimit, 8 << 20) >> 2, 131072);

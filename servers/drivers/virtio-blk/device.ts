@@ -4,7 +4,8 @@
  * Spec  virtio 1.2, 3.1.1 "Driver Requirements: Device Initialization", 4.1.4 "Virtio Structure PCI Capabilities".
  */
 import { mmioLoad16, mmioLoad32, mmioLoad8, mmioStore16, mmioStore32, mmioStore8 } from "../../runtime/intrinsics";
-import { irqBind, memoryMap, pciBar, pciConfigRead, pciIrq, pciMaster, timeNow } from "../../runtime/native-calls";
+import { irqBind, memoryMap, pciBar, pciConfigRead, pciIrq, pciMaster } from "../../runtime/native-calls";
+import { timeNow } from "../../runtime/clock";
 import { Virtqueue, QUEUE_SIZE } from "./ring";
 import {
   CAP_VENDOR, CapField, CfgType, Common, Config, F_ACCESS_PLATFORM, F_DISCARD, F_FLUSH, F_INDIRECT, F_MULTI_QUEUE, F_READ_ONLY, F_VERSION_1,

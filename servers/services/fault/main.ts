@@ -1,10 +1,11 @@
 /**
  * fault: injects faults into servers, by root's command (docs/fault-injection.md).
  *
- * It is built like a server and run like any program, unconfined: it claims ROOT for a moment, to open a DEBUG port.
+ * It is built like a server and run like any program, unconfined: it claims ROOT for a moment, to open a DEBUG port and the clock.
  */
 import { DebugOp } from "../../../kernel/abi/debug";
-import { capDrop, notificationCreate, notificationWait, rootShare, serviceCall, serviceOpen, timeNow } from "../../runtime/native-calls";
+import { timeNow, timeTake } from "../../runtime/clock";
+import { capDrop, notificationCreate, notificationWait, rootShare, serviceCall, serviceOpen, timeOpen } from "../../runtime/native-calls";
 import { fileText, linuxWrite } from "../../runtime/linux";
 import { argumentAt, runtimeStart, serverBuffer } from "../../runtime/start";
 import { Kind, kindChoose, kindNamed, KINDS, seeded, targetOf } from "./faults";
@@ -40,6 +41,7 @@ export function serverMain(count: u32): u32 {
   const root = rootShare();
   if (root < 0) return failed("only root may", root);
   const opened = serviceOpen(<u32>root, SERVICE_DEBUG);
+  timeTake(<u32>max<i64>(timeOpen(<u32>root), 0));
   capDrop(<u32>root);
   if (opened < 0) return failed("no DEBUG service", opened);
   port = <u32>opened;

@@ -7,8 +7,9 @@
  */
 import { PciInfo, ServiceId } from "../../../kernel/abi/capability";
 import {
-  capDrop, notificationCreate, notificationSignal, notificationTimer, notificationWait, pciList, rootClaim, serviceOpen, timeNow,
+  capDrop, notificationCreate, notificationSignal, notificationWait, pciList, rootClaim, serviceOpen, timeOpen,
 } from "../../runtime/native-calls";
+import { timeNow, timerSet, timeTake } from "../../runtime/clock";
 import { fileReplace, fileText, linuxKill, linuxReap, linuxRunFirst, Status } from "../../runtime/linux";
 import { HEARTBEAT } from "../../runtime/loop";
 import { log, logTo, runtimeStart, serverBuffer } from "../../runtime/start";
@@ -58,6 +59,7 @@ export function supervisorBegin(): i32 {
   if (claimed < 0) return <i32>claimed;
   root = <u32>claimed;
   logTo(<u32>serviceOpen(root, ServiceId.LOG));
+  timeTake(<u32>timeOpen(root));
   watch = <u32>notificationCreate();
   spawnInit(root, watch, instances);
   controlOpen();
@@ -65,7 +67,7 @@ export function supervisorBegin(): i32 {
   if (instances.some((it) => isRealTime(it.manifest))) linuxRunFirst(PRIORITY_MOST + 1);
   log("keeps " + instances.length.toString() + " servers");
   startDue();
-  notificationTimer(watch, TIMER_BIT, timeNow() + TICK_NS, TICK_NS);
+  timerSet(watch, TIMER_BIT, timeNow() + TICK_NS, TICK_NS);
   return 0;
 }
 

@@ -15,6 +15,7 @@ import {
 import {
   linuxClose, linuxDieWithParent, linuxExec, linuxExit, linuxFork, linuxLimitMemory, linuxParent, linuxPipe, linuxRead, linuxSelf, linuxWait, linuxWrite, Pipe, Status,
 } from "../../runtime/linux";
+import { timeHandle } from "../../runtime/clock";
 import { hex } from "../../runtime/start";
 import { aliveBit, deathBit, Instance, isAlive } from "./instance";
 import { CALL_PREFIX } from "./manifest";
@@ -109,6 +110,8 @@ function give(it: Instance, name: string, process: u32): i64 {
     it.notification = <u32>max<i64>(notificationCreate(), 0);
     return capInstall(process, it.notification, CapRight.SIGNAL | CapRight.WAIT, 0);
   }
+  if (name == "time") return capInstall(process, timeHandle(), CapRight.READ, 0);
+  if (name == "clock") return capInstall(process, timeHandle(), CapRight.READ | CapRight.WRITE, 0);
   if (name == "endpoint") return endpointGive(it, process);
   if (name.startsWith(CALL_PREFIX)) return callGive(name.substring(CALL_PREFIX.length), process);
   if (name == "quota") return passOn(process, quotaCreate(root, <u64>it.manifest.quotaKiB << 10));

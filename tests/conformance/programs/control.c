@@ -208,7 +208,33 @@ static void without_privilege(void) {
   status_of(pid);
 }
 
+/* ---- The machine's clocks ---- */
+static int64_t real_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static int near(int64_t a, int64_t b) { return a - b < 5000000000ll && b - a < 5000000000ll; }
+
+static void clocks(void) {
+  long root = native0(ROOT_CLAIM), time = native1(TIME_OPEN, root), n = native0(NOTIFICATION_CREATE);
+  check(time > 0 && near(native1(TIME_NOW, time), now_ns()) && near(native1(CLOCK_NOW, time), real_ns()), "both clocks, by capability");
+  check(native1(TIME_NOW, 0) == -EBADF && native1(CLOCK_NOW, n) == -EBADF && native2(CLOCK_SET, root, 0) == -EBADF && native1(TIME_OPEN, time) == -EBADF &&
+    native5(NOTIFICATION_TIMER, n, 1, 1, 0, 0) == -EBADF && native5(NOTIFICATION_TIMER, n, 1, 1, 0, root) == -EBADF, "and not without");
+  long reader = native3(CAP_COPY, time, RIGHT_READ, 0), setter = native3(CAP_COPY, time, RIGHT_WRITE, 0);
+  check(native1(TIME_NOW, reader) > 0 && native2(CLOCK_SET, reader, real_ns()) == -EACCES, "who may read does not set");
+  check(native1(TIME_NOW, setter) == -EACCES && native1(CLOCK_NOW, setter) == -EACCES && native5(NOTIFICATION_TIMER, n, 1, 1, 0, setter) == -EACCES, "nor the other way round");
+  int64_t before = real_ns(), then = before + 86400000000000ll, mono = now_ns();
+  check(native2(CLOCK_SET, setter, -1) == -EINVAL && native2(CLOCK_SET, setter, then) == 0 && near(real_ns(), then) && near(now_ns(), mono), "the date is set, monotonic time goes on");
+  check(native2(CLOCK_SET, setter, before) == 0 && near(real_ns(), before), "and set back");
+  check(native1(CAP_REVOKE, root) == 3 && native1(TIME_NOW, time) == -EBADF && native1(TIME_NOW, reader) == -EBADF, "ROOT's holder takes it all away");
+  native1(CAP_DROP, root);
+  native1(CAP_DROP, n);
+}
+
 int main(void) {
+  clocks();
   shared = mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   suspending();
   ended_threads();

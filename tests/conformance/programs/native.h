@@ -7,7 +7,8 @@
 enum {
   CAP_COPY = 0x1000, CAP_DROP, CAP_REVOKE, CAP_INFO, CAP_INSTALL, ROOT_CLAIM,
   ENDPOINT_CREATE = 0x1010, IPC_CALL, IPC_REPLY_WAIT, IPC_CALL_EXTRA, IPC_REPLY_WAIT_EXTRA, ENDPOINT_BIND,
-  NOTIFICATION_CREATE = 0x1020, NOTIFICATION_SIGNAL, NOTIFICATION_WAIT, NOTIFICATION_TIMER, TIME_NOW,
+  NOTIFICATION_CREATE = 0x1020, NOTIFICATION_SIGNAL, NOTIFICATION_WAIT, NOTIFICATION_TIMER,
+  TIME_NOW, CLOCK_NOW, CLOCK_SET, TIME_OPEN,
   MEMORY_CREATE = 0x1030, MEMORY_MAP, MEMORY_ADDRESSES, QUOTA_CREATE,
   PROCESS_OPEN = 0x1050, PROCESS_WATCH, PROCESS_KILL, PROCESS_CONFINE, PROCESS_CRASH,
   THREAD_OPEN = 0x1055, THREAD_NEXT, THREAD_INFO, THREAD_SUSPEND, THREAD_RESUME, THREAD_SCHEDULE,
@@ -59,6 +60,7 @@ static inline long native(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t 
 #define native2(nr, a, b) native(nr, a, b, 0, 0, 0, 0)
 #define native3(nr, a, b, c) native(nr, a, b, c, 0, 0, 0)
 #define native4(nr, a, b, c, d) native(nr, a, b, c, d, 0, 0)
+#define native5(nr, a, b, c, d, e) native(nr, a, b, c, d, e, 0)
 
 /* ipc_call and ipc_reply_wait: words go and come in m. */
 static inline long ipc(long nr, uint64_t endpoint, int label, message *m) {

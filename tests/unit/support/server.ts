@@ -206,7 +206,7 @@ export class Server {
   /** The command line as the supervisor writes it. */
   private placeArguments(): void {
     const words = [this.name];
-    const capabilities = { log: this.logPort, heartbeat: new Notification(), ...this.options.capabilities };
+    const capabilities = { log: this.logPort, heartbeat: new Notification(), time: {}, ...this.options.capabilities };
     for (const [name, object] of Object.entries(capabilities)) words.push(`${name}=${this.give(object).toString(16)}`);
     for (const [name, value] of Object.entries(this.options.numbers ?? {})) words.push(`${name}=${value.toString(16)}`);
     this.argumentCount = words.length;
@@ -282,7 +282,7 @@ export class Server {
       return object && kind(object) ? object : undefined;
     };
     return {
-      time_now: () => (this.nowNs += NS_PER_LOOK),
+      time_now: (time) => (this.object(time!) ? (this.nowNs += NS_PER_LOOK) : EBADF),
       cap_drop: (handle) => (this.object(handle!) ? 0n : EBADF),
       cap_copy: (handle) => this.derive(handle!),
       endpoint_bind: () => 0n,
@@ -297,8 +297,8 @@ export class Server {
         if (notification) notification.signalled |= value!;
         return notification ? 0n : EBADF;
       },
-      notification_timer: (n, value, deadlineNs, periodNs) => {
-        const notification = as(n, isNotification);
+      notification_timer: (n, value, deadlineNs, periodNs, time) => {
+        const notification = this.object(time!) ? as(n, isNotification) : undefined;
         if (notification) notification.timer = deadlineNs === 0n ? undefined : { bits: value!, deadlineNs: deadlineNs!, periodNs: periodNs! };
         return notification ? 0n : EBADF;
       },

@@ -4,10 +4,11 @@
  * Spec  QEMU, docs/specs/edu.rst.
  */
 import { MemoryFlag, PCI_IRQ_LINE } from "../../../../kernel/abi/capability";
+import { timeNow } from "../../../../servers/runtime/clock";
 import { linearVa, mmioLoad32, mmioStore32 } from "../../../../servers/runtime/intrinsics";
 import { HEARTBEAT, serveBits } from "../../../../servers/runtime/loop";
 import {
-  irqAck, irqBind, memoryAddresses, memoryCreate, memoryMap, notificationSignal, notificationWait, pciBar, pciIrq, pciMaster, timeNow,
+  irqAck, irqBind, memoryAddresses, memoryCreate, memoryMap, notificationSignal, notificationWait, pciBar, pciIrq, pciMaster,
 } from "../../../../servers/runtime/native-calls";
 import { handleNamed, heartbeatHandle, heartbeatMask, hex, log, numberNamed, runtimeStart, serverBuffer } from "../../../../servers/runtime/start";
 

@@ -7,9 +7,10 @@
  *   liar        serves a file system, answers nonsense   mute     serves a file system, answers heartbeats and no call
  */
 import { FileSystemOp } from "../../../../kernel/abi/file-system";
+import { timeNow } from "../../../../servers/runtime/clock";
 import { linearVa, serverCall } from "../../../../servers/runtime/intrinsics";
 import { serveBits, serveCalls, Words } from "../../../../servers/runtime/loop";
-import { memoryCreate, serviceCall, timeNow } from "../../../../servers/runtime/native-calls";
+import { memoryCreate, serviceCall } from "../../../../servers/runtime/native-calls";
 import { argumentAt, handleNamed, log, runtimeStart, serverBuffer } from "../../../../servers/runtime/start";
 import { guess } from "./guess";
 

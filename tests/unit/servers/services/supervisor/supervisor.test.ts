@@ -1,5 +1,5 @@
 /** The supervisor as a whole, in a played world: what it starts when, whom it kills, what it shows and obeys. */
-import { World } from "./world.ts";
+import { Time, World } from "./world.ts";
 
 const NEEDS = "needs=notification,log,heartbeat";
 const DISK = { address: 0x10, vendor: 0x1af4, device: 0x1042, classCode: 0x10000 };
@@ -72,6 +72,13 @@ test("where a hanging server stood is told once the next one runs", () => {
     expect(world.log.slice(-4)).toEqual([
       "a (pid 100) hangs", "a (pid 100) hung", "a was in servers/a/main.ts:poll, waiting in call 0x1022", "a called by turn",
     ]);
+  });
+});
+
+test("clocks are for those whose manifest needs them, to set for fewer", () => {
+  const world = new World("a start=always needs=time\nb start=always needs=clock\nc start=always needs=log\n");
+  world.run(function* () {
+    expect(world.installed.filter(({ object }) => object instanceof Time).map(({ child, rights }) => [child.name, rights])).toEqual([["a", 1], ["b", 3]]);
   });
 });
 

@@ -20,6 +20,9 @@ export interface Child {
   isSuspended: boolean;
 }
 
+/** What a TIME capability names. */
+export class Time {}
+
 /** The one thread of a child. */
 class Thread {
   constructor(readonly child: Child) {}
@@ -49,6 +52,8 @@ export class World {
   readonly busy: Set<number> = new Set();
   /** Forks that fail. */
   forksToFail = 0;
+  /** What was installed in whom. */
+  readonly installed: { child: Child; object: object | undefined; rights: number }[] = [];
   /** How the supervisor itself is scheduled: policy, priority. */
   ownSchedule = "";
   private readonly server: Server;
@@ -126,6 +131,7 @@ export class World {
     return {
       root_claim: () => this.give({}),
       service_open: () => this.give(log),
+      time_open: () => this.give(new Time()),
       notification_create: () => this.give(new Notification()),
       endpoint_create: () => this.give({}),
       quota_create: () => this.give({}),
@@ -151,9 +157,10 @@ export class World {
         return 0n;
       },
       thread_info: (thread, out) => this.threadInfo((this.server.object(thread!) as Thread).child, out!),
-      cap_install: (process, source) => {
+      cap_install: (process, source, rights) => {
         const child = this.server.object(process!) as Child;
         const object = this.server.object(source!);
+        this.installed.push({ child, object, rights: Number(rights) });
         if (object instanceof Notification && child.deathBits === 0n && child.notification === undefined) child.notification = object;
         return this.give(object ?? {});
       },
