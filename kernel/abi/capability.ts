@@ -34,8 +34,15 @@ export class CapInfo {
   rights: u32;    // CapRight bits
   badge: u64;
   sizeBytes: u64; // MEMORY, MMIO, PORTS
-  detail: u64;    // PCI: address; PROCESS: pid; THREAD: tid; SERVICE: id
+  detail: u64;    // MEMORY: 0 when nobody else can reach it, by capability, mapping or device; PCI: address; PROCESS: pid; THREAD: tid; SERVICE: id
 }
+
+/**
+ * How a capability goes with a message. COPY: one is derived from the sender's, with the same rights. MOVE: the sender's own, which it has no
+ * more. MINT: one is derived with the rights that stand in rights0… and, once, a badge.
+ */
+export const enum SendHow { COPY = 0, MOVE = 1, MINT = 2 }
+export const SEND_HOW_BITS: u32 = 4;
 
 /** Up to 4 capabilities and 64 KiB by copy, either way. The kernel fills it again with the answer (or the next call). */
 @final @unmanaged
@@ -58,8 +65,16 @@ export class IpcMessage {
   cap2: u32;
   cap3: u32;
   receiveCaps: u32;  // how many arrived
-  pad: u32;
+  sendHow: u32;      // SendHow of each sent, SEND_HOW_BITS apart, cap0's lowest
   deadlineNs: u64;   // monotonic, 0 = none
+  rights0: u32;      // MINT: which of its rights it keeps
+  rights1: u32;
+  rights2: u32;
+  rights3: u32;
+  badge0: u64;       // MINT: its badge, 0 = none
+  badge1: u64;
+  badge2: u64;
+  badge3: u64;
 }
 
 @final @unmanaged

@@ -45,12 +45,14 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
    */
   { nr: 0x1012, name: "ipc_reply_wait", args: "endpoint: cap, label: int, w0: ulong, w1: ulong, w2: ulong, w3: ulong", blocks: true, flags: "frame" },
   /**
-   * ipc_call with an IpcMessage: its words and label, `sendBytes` bytes by copy, `sendCaps` capabilities derived for the other side (each
-   * needs GRANT), a deadline; the message comes back with the reply's. Mixes with plain calls, which have no room for more than words.
-   *   EINVAL     unknown flags, more than 4 capabilities     EMSGSIZE   more than 64 KiB, or more than the other side has room for
+   * ipc_call with an IpcMessage: its words and label, `sendBytes` bytes by copy, `sendCaps` capabilities copied, moved or minted for the other
+   * side (SendHow; each needs GRANT), a deadline; the message comes back with the reply's. Mixes with plain calls, which have no room for more
+   * than words.
+   *   EINVAL     unknown flags or SendHow, more than 4 capabilities     EMSGSIZE   more than 64 KiB, or more than the other side has room for
    *   EFAULT     a bad pointer of the caller's own           EIO        the other side could not read what it was sent
    *   EBADF, EACCES  a capability to send                    ESTALE     one was revoked on its way    ETIMEDOUT, EINTR, EPIPE
-   * Nothing is transferred when a call fails before its request was taken.
+   *   EBUSY      memory to move that somebody has mapped, or looks at in a call
+   * Nothing is transferred when a call fails before its request was taken: what was to move is the sender's again, under its old handle.
    */
   { nr: 0x1013, name: "ipc_call_extra", args: "endpoint: cap, message: inout<IpcMessage>", blocks: true },
   /** ipc_reply_wait with an IpcMessage; when the reply itself fails (EMSGSIZE, EFAULT, EBADF, EACCES) it is still owed. */

@@ -3,7 +3,7 @@
  *
  * An IpcMessage is used again and again: what it sends is set before each call or reply, what it received stands in it afterwards.
  */
-import { IpcMessage } from "../../kernel/abi/capability";
+import { IpcMessage, SEND_HOW_BITS, SendHow } from "../../kernel/abi/capability";
 import { linearVa, serverCall } from "./intrinsics";
 import { capDrop, memoryMap } from "./native-calls";
 
@@ -26,6 +26,9 @@ export function messageNew(room: usize, bytes: u32): IpcMessage {
   return message;
 }
 
+const RIGHTS: usize = offsetof<IpcMessage>("rights0");
+const BADGES: usize = offsetof<IpcMessage>("badge0");
+
 function capAt(message: IpcMessage, index: u32): usize {
   return changetype<usize>(message) + offsetof<IpcMessage>("cap0") + (<usize>index << 2);
 }
@@ -35,6 +38,7 @@ export function messageClear(message: IpcMessage): void {
   message.sendVa = 0;
   message.sendBytes = 0;
   message.sendCaps = 0;
+  message.sendHow = 0;
 }
 
 /** The next call or reply carries the `bytes` at `at`. */
@@ -44,9 +48,25 @@ export function messageSendBytes(message: IpcMessage, at: usize, bytes: u32): vo
 }
 
 /** It carries one more capability, which needs the right GRANT. False: four go already. */
-export function messageSendCap(message: IpcMessage, handle: u32): bool {
+export function messageSendCap(message: IpcMessage, handle: u32): bool { return capAdd(message, handle, SendHow.COPY); }
+
+/** The same, and this server has it no more once the message is taken. Memory must not be mapped. */
+export function messageMoveCap(message: IpcMessage, handle: u32): bool { return capAdd(message, handle, SendHow.MOVE); }
+
+/** The same, with those of its rights that are in `rights`, and with `badge` unless that is 0. */
+export function messageMintCap(message: IpcMessage, handle: u32, rights: u32, badge: u64): bool {
+  const at = changetype<usize>(message);
+  const index = <usize>message.sendCaps;
+  if (!capAdd(message, handle, SendHow.MINT)) return false;
+  store<u32>(at + RIGHTS + (index << 2), rights);
+  store<u64>(at + BADGES + (index << 3), badge);
+  return true;
+}
+
+function capAdd(message: IpcMessage, handle: u32, how: SendHow): bool {
   if (message.sendCaps >= MESSAGE_CAPS) return false;
   store<u32>(capAt(message, message.sendCaps), handle);
+  message.sendHow |= <u32>how << message.sendCaps * SEND_HOW_BITS;
   message.sendCaps++;
   return true;
 }

@@ -153,6 +153,12 @@ function memoryDestroy(object: KObject): void {
   kfree(changetype<usize>(object));
 }
 
+/** Whether nobody has the object mapped, or is about to: no program, no device, and no call looks at it. Locking: capLock. */
+export function memoryIsUnusedLocked(memory: MemoryObject): bool {
+  const object = memoryObjectHead(memory);
+  return atomic.load<u32>(changetype<usize>(object) + offsetof<KObject>("refs")) == object.slots && memory.mappings == 0;
+}
+
 /** Physical address of page `index` (< pages). */
 export function memoryObjectPa(memory: MemoryObject, index: u32): u64 {
   return memory.table != 0 ? pfnToPa(wordAt(memory.table, index)) : memory.base + (<u64>index << 12);

@@ -2,7 +2,7 @@
  * Capability slots and the derivation tree they form.
  *
  *   0       4       8      16      20      24     28     32          36     40     44
- *   |object |rights |badge |parent |child  |next  |prev  |generation |space |index |pad|
+ *   |object |rights |badge |parent |child  |next  |prev  |generation |space |index |home|
  *
  * Invariants  T1  a slot in use is on its parent's ring of children, or has parent 0: it was not derived.
  *             T2  rights of a child are a subset of its parent's; its object is its parent's, or one made by authority of it.
@@ -21,7 +21,7 @@ export class CapSlot {
   generation: u32; // 1 .. 0x7fff
   space: u32;      // CapSpace
   index: u32;      // in its space
-  pad: u32;
+  home: u32;       // in transit (transit.ts): the slot it moves away from, 0: it is a copy
 }
 if (offsetof<CapSlot>() != 48) ERROR("chunks hold 64 slots of 48 bytes");
 
@@ -55,6 +55,25 @@ function childAdoptLocked(child: CapSlot, parent: u32): void {
   child.next = 0;
   child.parent = 0;
   if (parent != 0) slotLinkLocked(child, slotAt(parent));
+}
+
+/** Puts the capability in `from` into the empty slot `to`, at its place in the tree: parent, siblings and children are its own still. */
+export function slotReplaceLocked(to: CapSlot, from: CapSlot): void {
+  const address = slotAddress(to);
+  to.object = from.object; // its reference and its place in the counts move along
+  to.rights = from.rights;
+  to.badge = from.badge;
+  to.parent = from.parent;
+  to.child = from.child;
+  to.next = from.parent != 0 ? from.next : 0;
+  to.prev = from.prev;
+  if (to.prev != 0) slotAt(to.prev).next = address;
+  else if (to.parent != 0) slotAt(to.parent).child = address;
+  if (to.next != 0) slotAt(to.next).prev = address;
+  for (let child = to.child; child != 0; child = slotAt(child).next) slotAt(child).parent = address;
+  from.object = 0;
+  from.parent = 0;
+  from.child = 0;
 }
 
 /** The deepest first descendant: a leaf to take away next, or `slot` itself when it has no children. */

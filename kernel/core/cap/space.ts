@@ -93,7 +93,7 @@ export function capSpaceClose(space: CapSpace): void {
 }
 
 /** Takes every capability out of the space: devices first, so that they are quiet before the memory they write to goes. */
-export function capSpaceClear(space: CapSpace): void {
+function capSpaceClear(space: CapSpace): void {
   const end = space.chunks << CHUNK_SHIFT;
   for (let i: u32 = 0; i < end; i++) if (slotKind(slotOf(space, i)) == CapKind.PCI) slotTake(slotOf(space, i));
   for (let i: u32 = 0; i < end; i++) slotTake(slotOf(space, i));
@@ -130,9 +130,20 @@ export function slotAllocLocked(space: CapSpace): CapSlot | null {
   return slot;
 }
 
+/** Whether `count` slots are free. */
+export function slotsAreFreeLocked(space: CapSpace, count: u32): bool {
+  let slot = space.free;
+  for (let i: u32 = 0; i < count; i++, slot = slotAt(slot).next) if (slot == 0) return false;
+  return true;
+}
+
 /** Makes sure of a free slot; false when memory or the space is full. No lock is held. */
 export function spaceReserve(space: CapSpace): bool {
-  if (space.free != 0) return true;
+  return space.free != 0 || spaceGrow(space);
+}
+
+/** Adds free slots; false when memory or the space is full. No lock is held. */
+export function spaceGrow(space: CapSpace): bool {
   const chunk = kzalloc(CHUNK_SLOTS * <u32>offsetof<CapSlot>());
   if (chunk == 0) return false;
   spinLock(CAP_LOCK);
@@ -202,7 +213,7 @@ function slotEmptyLocked(slot: CapSlot): u32 {
 }
 
 /** An empty slot goes back to its space. */
-function slotFreeLocked(slot: CapSlot): void {
+export function slotFreeLocked(slot: CapSlot): void {
   slot.generation = slot.generation == GENERATIONS ? 1 : slot.generation + 1; // T3
   const space = capSpaceAt(slot.space);
   slot.next = space.free;

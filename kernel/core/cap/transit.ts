@@ -1,63 +1,119 @@
 /**
- * Capabilities on their way in a message: derived from the sender's when it is sent, moved into the receiver's space when it arrives.
+ * Capabilities on their way in a message: each leaves the sender's space when the message is sent, and arrives in the receiver's with it.
  *
- * A slot in transit belongs to no space and has no handle, but hangs in the derivation tree like any other: who revokes the sender's
- * capability takes it away as well.
+ *   COPY, MINT   a capability is derived from the sender's into transit, MINT with less rights and a badge
+ *   MOVE         the sender's own travels, with its place in the derivation tree; the slot it left waits empty until it has arrived, so that
+ *                it can always go back to where it was, under the same handle
  *
- * Invariants  X1  a slot in transit has no children: nobody can name it.
+ * A slot in transit belongs to no space and has no handle, but hangs in the derivation tree like any other: who revokes what it was derived
+ * from takes it away as well.
+ *
+ * Invariants  X1  a slot in transit has children only if it moves: nobody can name it.
+ *             X2  CapSlot.home of a moving slot is empty, on no free list, and its space is held by a reference until the move is over.
+ *             X3  MEMORY moves only while nobody has it mapped or may be mapping it: whoever receives it and finds no other capability on it
+ *                 has it alone. A mapping of a program's, and every call under way, hold a reference; a slot holds one, too.
  * Locking     capLock (space.ts).
  */
-import { CapRight } from "../../abi/capability";
+import { CapKind, CapRight, SendHow } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
+import { wordSet } from "../../lib/words";
+import { memoryIsUnusedLocked, memoryObjectAt } from "./memory-object";
 import { objectAt } from "./object";
-import { CapSlot, slotAt, slotLinkLocked, slotUnlinkLocked } from "./slot";
+import { CapSlot, slotAddress, slotAt, slotLinkLocked, slotReplaceLocked } from "./slot";
 import {
-  CAP_LOCK, CapSpace, SLOT_LOST, slotAllocLocked, slotFillLocked, slotFindLocked, slotTake, spaceReserve,
+  CAP_LOCK, CapSpace, capSpaceAt, capSpaceGet, capSpacePut, slotAllocLocked, slotFillLocked, slotFindLocked, slotFreeLocked, slotsAreFreeLocked,
+  slotTake, spaceGrow,
 } from "./space";
 
-/** Derives the capability behind `handle` into `transit`, which is zero. 0, -EBADF, or -EACCES without the right to GRANT it. */
-export function capDepart(from: CapSpace, handle: u32, transit: CapSlot): i32 {
+/**
+ * Sends the capability behind `handle` into `transit`, which is zero but for what MINT asks: rights to keep, and a badge. 0, -EBADF, -EACCES
+ * without the right to GRANT it or for a second badge, -EBUSY (X3).
+ */
+export function capDepart(from: CapSpace, handle: u32, transit: CapSlot, how: SendHow): i32 {
   spinLock(CAP_LOCK);
-  const source = slotFindLocked(from, handle);
-  const mayGrant = source ? (source.rights & CapRight.GRANT) != 0 : false;
-  if (source && mayGrant) {
-    slotFillLocked(transit, objectAt(source.object), source.rights, source.badge);
-    slotLinkLocked(transit, source);
-  }
+  const result = departLocked(from, handle, transit, how);
   spinUnlock(CAP_LOCK);
-  return !source ? -Errno.BADF : mayGrant ? 0 : -Errno.ACCES;
+  return result;
 }
 
-/** Moves it into `to`: the handle there, -ENOMEM, or -ESTALE when it was revoked on the way or the space is closed. */
-export function capArrive(transit: CapSlot, to: CapSpace): i32 {
-  while (spaceReserve(to)) {
+function departLocked(from: CapSpace, handle: u32, transit: CapSlot, how: SendHow): i32 {
+  const source = slotFindLocked(from, handle);
+  if (!source) return -Errno.BADF;
+  if (!(source.rights & CapRight.GRANT)) return -Errno.ACCES;
+  if (how == SendHow.MOVE) return moveOutLocked(from, source, transit);
+  const isMint = how == SendHow.MINT;
+  const badge = isMint ? transit.badge : 0;
+  if (badge != 0 && source.badge != 0) return -Errno.ACCES;
+  const rights = isMint ? source.rights & transit.rights : source.rights;
+  slotFillLocked(transit, objectAt(source.object), rights, badge != 0 ? badge : source.badge);
+  slotLinkLocked(transit, source);
+  return 0;
+}
+
+function moveOutLocked(from: CapSpace, source: CapSlot, transit: CapSlot): i32 {
+  const isMemory = objectAt(source.object).kind == CapKind.MEMORY;
+  if (isMemory && !memoryIsUnusedLocked(memoryObjectAt(source.object))) return -Errno.BUSY;
+  slotReplaceLocked(transit, source);
+  transit.home = slotAddress(source);
+  capSpaceGet(from); // X2
+  return 0;
+}
+
+/** Of arriveLocked: the space has too few free slots. */
+const TOO_FEW: i32 = 1;
+
+/**
+ * Brings the `count` CapSlots from `first` on into `to`, all of them or none; their handles go to `handles`. 0, -ENOMEM, or -ESTALE when one
+ * was revoked on the way or the space is closed.
+ */
+export function capsArrive(first: u32, count: u32, to: CapSpace, handles: usize): i32 {
+  while (true) {
     spinLock(CAP_LOCK);
-    const result = arriveLocked(transit, to);
+    const result = arriveLocked(first, count, to, handles);
     spinUnlock(CAP_LOCK);
-    if (result != SLOT_LOST) return result;
+    if (result != TOO_FEW) {
+      for (let i: u32 = 0; i < count && result == 0; i++) homeLeave(transitAt(first, i));
+      return result;
+    }
+    if (!spaceGrow(to)) return -Errno.NOMEM;
   }
-  return -Errno.NOMEM;
 }
 
-function arriveLocked(transit: CapSlot, to: CapSpace): i32 {
-  if (transit.object == 0 || to.isClosed) return -Errno.STALE;
-  const slot = slotAllocLocked(to);
-  if (!slot) return SLOT_LOST;
-  const parent = transit.parent;
-  slotUnlinkLocked(transit); // X1
-  slot.object = transit.object; // its reference and its place in the counts move along
-  slot.rights = transit.rights;
-  slot.badge = transit.badge;
-  slot.parent = 0;
-  slot.child = 0;
-  slot.prev = 0;
-  if (parent != 0) slotLinkLocked(slot, slotAt(parent));
-  transit.object = 0;
-  return slot.index | slot.generation << 16;
+function transitAt(first: u32, index: u32): CapSlot { return slotAt(first + index * <u32>offsetof<CapSlot>()); }
+
+function arriveLocked(first: u32, count: u32, to: CapSpace, handles: usize): i32 {
+  if (to.isClosed) return -Errno.STALE;
+  for (let i: u32 = 0; i < count; i++) if (transitAt(first, i).object == 0) return -Errno.STALE;
+  if (!slotsAreFreeLocked(to, count)) return TOO_FEW;
+  for (let i: u32 = 0; i < count; i++) {
+    const transit = transitAt(first, i);
+    const slot = slotAllocLocked(to);
+    if (!slot) return TOO_FEW; // never: they are free
+    slotReplaceLocked(slot, transit);
+    wordSet(handles, i, slot.index | slot.generation << 16);
+    if (transit.home != 0) slotFreeLocked(slotAt(transit.home));
+  }
+  return 0;
 }
 
-/** What did not arrive goes. Harmless for an empty slot. */
-export function capTransitDrop(transit: CapSlot): void {
+/** The move is over: nothing comes back (X2). */
+function homeLeave(transit: CapSlot): void {
+  if (transit.home == 0) return;
+  const space = slotAt(transit.home).space;
+  transit.home = 0;
+  capSpacePut(capSpaceAt(space));
+}
+
+/** What did not arrive: what moved is back in the sender's space under its old handle, the rest goes. Harmless for an empty slot. */
+export function capReturn(transit: CapSlot): void {
+  if (transit.home != 0) {
+    spinLock(CAP_LOCK);
+    const home = slotAt(transit.home);
+    if (transit.object != 0 && !capSpaceAt(home.space).isClosed) slotReplaceLocked(home, transit);
+    else slotFreeLocked(home); // revoked meanwhile, or its owner has ended
+    spinUnlock(CAP_LOCK);
+  }
   slotTake(transit);
+  homeLeave(transit);
 }

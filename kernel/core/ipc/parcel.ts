@@ -7,19 +7,21 @@
  * Locking  none: the owner's. The counters are atomic.
  */
 import { userCopyIn, userCopyOut } from "../../../arch/current";
-import { CapKind } from "../../abi/capability";
+import { CapKind, IpcMessage, SEND_HOW_BITS, SendHow } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { wordAt, wordSet } from "../../lib/words";
+import { wordAt64 } from "../../lib/bytes";
+import { wordAt } from "../../lib/words";
 import { memoryObjectAt } from "../cap/memory-object";
 import { objectAt, objectPut } from "../cap/object";
-import { CapSlot, slotAt } from "../cap/slot";
+import { CapSlot, slotAddress, slotAt } from "../cap/slot";
 import { capDrop, capLookup, CapSpace } from "../cap/space";
-import { capArrive, capDepart, capTransitDrop } from "../cap/transit";
+import { capDepart, capReturn, capsArrive } from "../cap/transit";
 import { userRangeOk } from "../mm/layout";
 import { kfree, kmalloc, kzalloc } from "../mm/slab";
 
 export const PARCEL_BYTES_MAX: u32 = 65536;
 export const PARCEL_CAPS_MAX: u32 = 4;
+const SEND_HOW_MASK: u32 = (1 << SEND_HOW_BITS) - 1;
 
 @final @unmanaged
 export class Parcel {
@@ -53,17 +55,20 @@ export function parcelFits(address: u32, roomBytes: u32, roomCaps: u32): bool {
 }
 
 /**
- * Packs the running program's `bytes` at `va` and the `caps` capabilities of `space` (null: it has none) whose handles stand at `handles`.
- * The parcel, 0 when there is nothing to pack, or -EMSGSIZE, -EFAULT, -ENOMEM, -EBADF, -EACCES: then nothing was taken.
+ * Packs what the running program's `message` sends: its bytes, and capabilities of `space` (null: it has none). The parcel, 0 when there is
+ * nothing to pack, or -EMSGSIZE, -EFAULT, -ENOMEM, and of capabilities -EINVAL, -EBADF, -EACCES, -EBUSY: then nothing was taken.
  */
-export function parcelPack(va: u64, bytes: u32, space: CapSpace | null, handles: usize, caps: u32): i32 {
+export function parcelPack(message: IpcMessage, space: CapSpace | null): i32 {
+  const bytes = message.sendBytes;
+  const caps = message.sendCaps;
   if (bytes > PARCEL_BYTES_MAX || caps > PARCEL_CAPS_MAX) return -Errno.MSGSIZE;
+  if (message.sendHow >> caps * SEND_HOW_BITS != 0) return -Errno.INVAL;
   if (bytes == 0 && caps == 0) return 0;
-  if (!userRangeOk(va, bytes)) return -Errno.FAULT;
+  if (!userRangeOk(message.sendVa, bytes)) return -Errno.FAULT;
   const address = <u32>kzalloc(offsetof<Parcel>() + PARCEL_CAPS_MAX * offsetof<CapSlot>());
   if (address == 0) return -Errno.NOMEM;
-  let failed = bytesPack(parcelAt(address), va, bytes);
-  if (failed == 0 && caps != 0) failed = space ? capsPack(address, space, handles, caps) : -Errno.BADF;
+  let failed = bytesPack(parcelAt(address), message.sendVa, bytes);
+  if (failed == 0 && caps != 0) failed = space ? capsPack(address, space, message) : -Errno.BADF;
   if (failed == 0) return <i32>address;
   parcelFree(address);
   return failed;
@@ -77,20 +82,27 @@ function bytesPack(parcel: Parcel, va: u64, bytes: u32): i32 {
   return userCopyIn(parcel.data, va, bytes) == 0 ? 0 : -Errno.FAULT;
 }
 
-function capsPack(address: u32, space: CapSpace, handles: usize, caps: u32): i32 {
+function capsPack(address: u32, space: CapSpace, message: IpcMessage): i32 {
   const parcel = parcelAt(address);
-  while (parcel.caps < caps) {
-    const failed = capDepart(space, wordAt(handles, parcel.caps), slotOf(address, parcel.caps));
+  const at = changetype<usize>(message);
+  while (parcel.caps < message.sendCaps) {
+    const i = parcel.caps;
+    const how = message.sendHow >> i * SEND_HOW_BITS & SEND_HOW_MASK;
+    if (how > <u32>SendHow.MINT) return -Errno.INVAL;
+    const transit = slotOf(address, i);
+    transit.rights = wordAt(at + offsetof<IpcMessage>("rights0"), i);
+    transit.badge = wordAt64(at + offsetof<IpcMessage>("badge0") + (<usize>i << 3));
+    const failed = capDepart(space, wordAt(at + offsetof<IpcMessage>("cap0"), i), transit, how);
     if (failed != 0) return failed;
     parcel.caps++;
   }
   return 0;
 }
 
-/** Throws a parcel away with what is still in it. */
+/** Throws a parcel away; what was to move is the sender's again. */
 export function parcelFree(address: u32): void {
   const parcel = parcelAt(address);
-  for (let i: u32 = 0; i < parcel.caps; i++) capTransitDrop(slotOf(address, i));
+  for (let i: u32 = 0; i < parcel.caps; i++) capReturn(slotOf(address, i));
   if (parcel.data != 0) kfree(parcel.data);
   kfree(address);
 }
@@ -110,15 +122,9 @@ export function parcelOpen(address: u32, va: u64, space: CapSpace | null, handle
 
 function capsOpen(address: u32, space: CapSpace, handles: usize): i32 {
   const caps = parcelAt(address).caps;
-  for (let i: u32 = 0; i < caps; i++) {
-    const handle = capArrive(slotOf(address, i), space);
-    if (handle < 0) {
-      capsDrop(space, handles, i);
-      return handle;
-    }
-    wordSet(handles, i, <u32>handle);
-    countAdd(offsetof<IpcCounters>("pagesGranted"), pagesOf(space, handle));
-  }
+  const failed = capsArrive(slotAddress(slotOf(address, 0)), caps, space, handles);
+  if (failed != 0) return failed;
+  for (let i: u32 = 0; i < caps; i++) countAdd(offsetof<IpcCounters>("pagesGranted"), pagesOf(space, <i32>wordAt(handles, i)));
   countAdd(offsetof<IpcCounters>("capsSent"), caps);
   return 0;
 }

@@ -2,6 +2,7 @@
 import { userCopyOut } from "../../../arch/current";
 import { CapInfo, CapKind, CapRight } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
+import { MemoryObject, memoryObjectAt } from "../../core/cap/memory-object";
 import { KObject, objectAt, objectInit, objectPut } from "../../core/cap/object";
 import { ServicePort, serviceOpen, serviceOpsOf, servicePortAt } from "../../core/cap/service-port";
 import { CapSlot } from "../../core/cap/slot";
@@ -76,11 +77,21 @@ function infoFill(slot: CapSlot, info: CapInfo, caps: u32, target: u32): i32 {
   info.badge = slot.badge;
   info.sizeBytes = 0;
   info.detail = 0;
+  if (isRange(object.kind)) info.sizeBytes = memoryObjectAt(slot.object).bytes;
+  if (object.kind == CapKind.MEMORY) info.detail = memoryOthers(memoryObjectAt(slot.object));
   if (object.kind == CapKind.SERVICE) info.detail = servicePortAt(slot.object).id;
   if (object.kind == CapKind.PROCESS) info.detail = processObjectOf(slot.object).pid;
   if (object.kind == CapKind.THREAD) info.detail = threadObjectAt(slot.object).tid;
   objectPut(object);
   return 0;
+}
+
+function isRange(kind: u32): bool { return kind == CapKind.MEMORY || kind == CapKind.MMIO || kind == CapKind.PORTS; }
+
+/** References to memory besides the capability asked about and infoFill's own, each a slot, a mapping or a call; a device counts as one. */
+function memoryOthers(memory: MemoryObject): u32 {
+  const refs = atomic.load<u32>(changetype<usize>(memory) + offsetof<KObject>("refs"));
+  return refs - min<u32>(refs, 2) + (memory.mappings != 0 ? 1 : 0);
 }
 
 export function nativeServiceOpen(root: u32, id: u32): i64 {

@@ -94,7 +94,7 @@ function callExtra(endpoint: u32, message: IpcMessage, registers: TrapFrame): i3
   const held = capLookupBadge(currentProcess().caps, endpoint, CapKind.ENDPOINT, CapRight.CALL, badgeOf(call));
   let result = <i32>held;
   if (!isErrPtr(held)) {
-    result = parcelPack(message.sendVa, message.sendBytes, spaceIfAny(), handlesOf(message), message.sendCaps);
+    result = parcelPack(message, spaceIfAny());
     message.receiveBytes = 0;
     message.receiveCaps = 0;
     if (result >= 0) result = callMake(held, call, message, registers, <u32>result);
@@ -146,7 +146,7 @@ const AGAIN: i32 = i32.MIN_VALUE;
 /** The reply half. On failure the reply is still owed. */
 function replyExtra(message: IpcMessage, registers: TrapFrame): i32 {
   if (currentTask().ipcEndpoint == 0) return 0;
-  const parcel = parcelPack(message.sendVa, message.sendBytes, spaceIfAny(), handlesOf(message), message.sendCaps);
+  const parcel = parcelPack(message, spaceIfAny());
   if (parcel < 0) return parcel;
   wordsToRegisters(registers, message);
   const answered = endpointReply(message.label, changetype<usize>(registers), <u32>parcel);

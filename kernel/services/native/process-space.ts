@@ -1,10 +1,10 @@
 /**
  * The capability space of a process, made when it first gets a capability.
  *
- * Locking  Process.caps goes from 0 to a space once, by compare and exchange; processLock guards it against the process's end.
+ * Locking  processLock guards Process.caps; a program's space is made once, and discarded by execve and exit, when one thread is left.
  */
 import { Errno } from "../../abi/errno";
-import { CapSpace, capInsert, capInsertUnder, capLookup, capSpaceAt, capSpaceCreate, capSpaceGet, capSpacePut } from "../../core/cap/space";
+import { CapSpace, capInsert, capInsertUnder, capLookup, capSpaceAt, capSpaceClose, capSpaceCreate, capSpaceGet, capSpacePut } from "../../core/cap/space";
 import { KObject, objectPut } from "../../core/cap/object";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { currentProcess, Process, ProcessState } from "../process/process";
@@ -39,6 +39,17 @@ function spaceMake(process: Process): void {
   if (isFirst) process.caps = <u32>changetype<usize>(space);
   spinUnlock(processLock);
   if (!isFirst) capSpacePut(space);
+}
+
+/** Takes everything from a process that executes another program: that one begins with no space, and nothing comes back to it from this one's. */
+export function spaceDiscard(process: Process): void {
+  spinLock(processLock);
+  const address = process.caps;
+  process.caps = 0;
+  spinUnlock(processLock);
+  if (address == 0) return;
+  capSpaceClose(capSpaceAt(address));
+  capSpacePut(capSpaceAt(address));
 }
 
 /** The object behind the running process's handle with a reference, or a negated errno as pointer (capLookup). */

@@ -12,7 +12,6 @@ import {
   fpuAreaInit, Rflag, trapFrameOf, TRAP_FRAME_BYTES, userCopyString, wrmsr,
 } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
-import { capSpaceAt, capSpaceClear } from "../../core/cap/space";
 import { mmPeakPages, mmPut, mmSwitch, mmOf } from "../../core/mm/address-space";
 import { kfree, kmalloc, kzalloc } from "../../core/mm/slab";
 import { currentTask, thisCpu } from "../../core/sched/cpu";
@@ -23,6 +22,7 @@ import { tidSwap } from "../../core/sched/tid";
 import { waitSleepUninterruptible } from "../../core/sync/wait-queue";
 import { listSame } from "../../lib/list";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
+import { spaceDiscard } from "../native/process-space";
 import { taskInterrupt, threadOf } from "../signal/send";
 import { sigHandClone, sigHandOf, sigHandPut, sigHandResetForExec } from "../signal/sig-hand";
 import { fdTableClone, fdTableCloseOnExec, fdTableOf, fdTablePut } from "../vfs/fd-table";
@@ -212,7 +212,7 @@ function commit(process: Process, task: Task, state: ExecState): void {
 /** Capabilities pass to the new program only with confinement. */
 function capabilitiesForExec(process: Process, task: Task): void {
   if (process.confinement == <u32>Confinement.NONE) {
-    if (process.caps != 0) capSpaceClear(capSpaceAt(process.caps));
+    spaceDiscard(process);
     return;
   }
   process.confinement = Confinement.ACTIVE;

@@ -28,9 +28,13 @@ typedef struct {
   uint64_t badge, w[4], send;
   uint32_t send_bytes, send_caps;
   uint64_t receive;
-  uint32_t receive_max, receive_bytes, cap[4], receive_caps, pad;
+  uint32_t receive_max, receive_bytes, cap[4], receive_caps, how; /* SEND_HOW of each */
   uint64_t deadline;
+  uint32_t rights[4];
+  uint64_t badges[4];
 } long_message;
+enum { SEND_COPY, SEND_MOVE, SEND_MINT };
+#define SEND_HOW(how, index) ((how) << 4 * (index))
 
 /* ThreadInfo of kernel/abi/thread.ts. */
 typedef struct {

@@ -63,3 +63,17 @@ test("what arrived can be mapped and let go; what did not is no handle", () => {
   expect(exports["messageCap"]!(message, 0)).toBe(0);
   expect(calls).toEqual([[IPC.REPLY_WAIT_EXTRA, 4n], [IPC.MEMORY_MAP, 0x10007n], [IPC.CAP_DROP, 0x10007n]]);
 });
+
+test("each capability goes in its own way, and a cleared message sends none", () => {
+  const { exports, view } = runtime(() => 0n);
+  const message = exports["messageNew"]!(0, 0) as number;
+  exports["messageSendCap"]!(message, 11);
+  exports["messageMoveCap"]!(message, 12);
+  exports["messageMintCap"]!(message, 13, 5, 99n);
+  expect([view.getUint32(message + MESSAGE.sendCaps!, true), view.getUint32(message + MESSAGE.sendHow!, true)]).toEqual([3, 0x210]);
+  expect([view.getUint32(message + MESSAGE.rights2!, true), view.getBigUint64(message + MESSAGE.badge2!, true)]).toEqual([5, 99n]);
+  exports["messageMoveCap"]!(message, 14);
+  expect([exports["messageMoveCap"]!(message, 15), exports["messageMintCap"]!(message, 15, 1, 1n)]).toEqual([0, 0]);
+  exports["messageClear"]!(message);
+  expect([view.getUint32(message + MESSAGE.sendCaps!, true), view.getUint32(message + MESSAGE.sendHow!, true)]).toEqual([0, 0]);
+});

@@ -7,7 +7,7 @@
 import { structLayout } from "../../../support/struct-layout.ts";
 import { hookOf } from "../../../support/kernel.ts";
 import { loadMemory, type Memory } from "../mm/memory.ts";
-import { CapModel, type Event, handleOf, KIND, type ModelObject, type ModelSlot, type ModelSpace, type Steps } from "./cap-model.ts";
+import { CapModel, type Event, handleOf, KIND, type ModelObject, type ModelSlot, type ModelSpace, type Steps, TRANSIT, transitSlot } from "./cap-model.ts";
 
 const SLOT = structLayout("kernel/core/cap/slot.ts", "CapSlot");
 const SPACE = structLayout("kernel/core/cap/space.ts", "CapSpace");
@@ -15,7 +15,8 @@ const OBJECT = structLayout("kernel/core/cap/object.ts", "KObject");
 const LOCK = structLayout("kernel/lib/spinlock.ts", "SpinLock");
 const RANK_CAP = 30;
 const HOOKS = 0xe00000; // words of linear memory above the static data
-const OBJECT_BYTES = 16;
+const OBJECT_BYTES = 64; // as MEMORY objects have: what follows the head is zero
+const SLOT_BYTES = 48;
 const CHUNK_SLOTS = 64;
 
 interface Operation {
@@ -28,6 +29,7 @@ export class CapMachine {
   readonly model: CapModel = new CapModel();
   /** Operations of other CPUs that may come before a section; called with how many are nested already. */
   interrupt: ((depth: number) => void) | null = null;
+  private readonly transits: ModelSlot[] = [];
   private readonly running: Operation[] = [];
   private cpu = 0;
 
@@ -65,6 +67,26 @@ export class CapMachine {
     const object = { address, kind, slots: 0, receivers: 0, held: 1, isDestroyed: false };
     this.model.objects.push(object);
     return object;
+  }
+
+  /** Room for `count` capabilities of a message, side by side. */
+  newTransits(count: number): ModelSlot[] {
+    const first = this.memory.k["kzalloc"]!(count * SLOT_BYTES) as number;
+    const slots = Array.from({ length: count }, (_, i) => transitSlot(first + i * SLOT_BYTES));
+    this.transits.push(...slots);
+    return slots;
+  }
+
+  /** What a minted capability shall keep and bear; a slot that a message was packed into before may hold anything. */
+  wish(slot: ModelSlot, rights: number, badge: bigint): void {
+    this.memory.view.setUint32(slot.index + SLOT["rights"]!, rights, true);
+    this.memory.view.setBigUint64(slot.index + SLOT["badge"]!, badge, true);
+  }
+
+  /** The message is gone. */
+  freeTransits(slots: readonly ModelSlot[]): void {
+    for (const slot of slots) this.transits.splice(this.transits.indexOf(slot), 1);
+    this.memory.k["kfree"]!(slots[0]!.index);
   }
 
   hold(object: ModelObject): void {
@@ -141,11 +163,12 @@ export class CapMachine {
       if (this.u32(object.address + OBJECT["receivers"]!) !== object.receivers) return `object ${object.address}: receivers (O2)`;
     }
     if (this.memory.k["capCountAll"]!() !== this.model.used()) return "the count of all capabilities";
-    return this.model.spaces.map((space) => this.spaceProblem(space)).find((problem) => problem) ?? "";
+    const problems = [...this.model.spaces.map((space) => this.spaceProblem(space)), ...this.transits.map((slot) => this.slotProblem(slot))];
+    return problems.find((problem) => problem) ?? "";
   }
 
   private spaceProblem(space: ModelSpace): string {
-    const used = space.slots.filter((slot) => slot.object).length;
+    const used = space.slots.filter((slot) => slot.object ?? slot.isAway).length;
     if (this.u32(space.address + SPACE["used"]!) !== used) return "used";
     if (this.u32(space.address + SPACE["chunks"]!) !== space.slots.length / CHUNK_SLOTS) return "chunks";
     return space.slots.map((slot) => this.slotProblem(slot)).find((problem) => problem) ?? "";
@@ -156,7 +179,8 @@ export class CapMachine {
     const field = (name: string): number => this.u32(at + SLOT[name]!);
     const name = `slot ${handleOf(slot).toString(16)} of space ${slot.space.address}`;
     if (field("object") !== (slot.object?.address ?? 0)) return `${name}: object`;
-    if (field("generation") !== slot.generation) return `${name}: generation (T3)`;
+    if (slot.space !== TRANSIT && field("generation") !== slot.generation) return `${name}: generation (T3)`;
+    if (slot.space === TRANSIT && field("home") !== (slot.home ? this.slotAddress(slot.home) : 0)) return `${name}: home (X2)`;
     if (!slot.object) return "";
     if (field("rights") !== slot.rights || this.memory.view.getBigUint64(at + SLOT["badge"]!, true) !== slot.badge) return `${name}: rights or badge (T2)`;
     if (field("parent") !== (slot.parent ? this.slotAddress(slot.parent) : 0)) return `${name}: parent (T1)`;
@@ -166,6 +190,7 @@ export class CapMachine {
   }
 
   slotAddress(slot: ModelSlot): number {
+    if (slot.space === TRANSIT) return slot.index;
     const table = this.u32(slot.space.address + SPACE["table"]!);
     return this.u32(table + (slot.index >> 6) * 4) + (slot.index & (CHUNK_SLOTS - 1)) * SLOT["sizeof"]!;
   }

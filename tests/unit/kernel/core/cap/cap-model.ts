@@ -5,9 +5,10 @@
  * effect of that section, then what the kernel does without the lock up to the next one. So the model can be held wherever another CPU may
  * come between.
  */
-export const RIGHT = { RECEIVE: 8, ALL: 0x1ff } as const;
+export const RIGHT = { RECEIVE: 8, GRANT: 128, ALL: 0x1ff } as const;
+export const HOW = { COPY: 0, MOVE: 1, MINT: 2 } as const;
 export const KIND = { ENDPOINT: 2, MEMORY: 4, PCI: 8, THREAD: 12 } as const;
-export const ERRNO = { BADF: -9, NOMEM: -12, ACCES: -13, STALE: -116 } as const;
+export const ERRNO = { BADF: -9, NOMEM: -12, ACCES: -13, BUSY: -16, STALE: -116 } as const;
 const CHUNK_SLOTS = 64;
 const CHUNKS = 64;
 const GENERATIONS = 0x7fff;
@@ -23,7 +24,9 @@ export interface ModelObject {
 }
 
 export interface ModelSlot {
+  /** TRANSIT for one on its way. */
   readonly space: ModelSpace;
+  /** In its space; of a slot in transit: its address. */
   readonly index: number;
   generation: number;
   object: ModelObject | null;
@@ -32,6 +35,10 @@ export interface ModelSlot {
   parent: ModelSlot | null;
   /** Latest first, as the kernel's ring. */
   children: ModelSlot[];
+  /** In transit: the slot it moves away from. */
+  home: ModelSlot | null;
+  /** What was here is on its way, and may come back. */
+  isAway: boolean;
 }
 
 export interface ModelSpace {
@@ -40,6 +47,13 @@ export interface ModelSpace {
   /** Last one is given out next. */
   readonly free: ModelSlot[];
   isClosed: boolean;
+}
+
+/** The space of slots in transit: none. */
+export const TRANSIT: ModelSpace = { address: 0, slots: [], free: [], isClosed: false };
+
+export function transitSlot(address: number): ModelSlot {
+  return { space: TRANSIT, index: address, generation: 0, object: null, rights: 0, badge: 0n, parent: null, children: [], home: null, isAway: false };
 }
 
 /** A hook that must be called before the operation that caused it ends. */
@@ -63,7 +77,7 @@ export class CapModel {
   }
 
   used(): number {
-    return this.spaces.reduce((sum, space) => sum + space.slots.filter((slot) => slot.object).length, 0);
+    return this.spaces.reduce((sum, space) => sum + space.slots.filter((slot) => slot.object ?? slot.isAway).length, 0);
   }
 
   *insert(space: ModelSpace, object: ModelObject, rights: number, badge: bigint): Steps {
@@ -108,6 +122,60 @@ export class CapModel {
       return result;
     }
     return ERRNO.NOMEM;
+  }
+
+  /** A capability begins its way in a message; `rights` and `badge` count for MINT. */
+  *depart(from: ModelSpace, handle: number, transit: ModelSlot, how: number, rights: number, badge: bigint): Steps {
+    yield;
+    const source = this.find(from, handle);
+    if (!source) return ERRNO.BADF;
+    if (!(source.rights & RIGHT.GRANT)) return ERRNO.ACCES;
+    if (how === HOW.MOVE) {
+      if (source.object!.kind === KIND.MEMORY && source.object!.held > 0) return ERRNO.BUSY;
+      this.move(transit, source);
+      transit.home = source;
+      source.isAway = true;
+      return 0;
+    }
+    const own = how === HOW.MINT ? badge : 0n;
+    if (own !== 0n && source.badge !== 0n) return ERRNO.ACCES;
+    this.fill(transit, source.object!, how === HOW.MINT ? source.rights & rights : source.rights, own || source.badge);
+    transit.parent = source;
+    source.children.unshift(transit);
+    return 0;
+  }
+
+  /** All of a message's capabilities arrive, or none. */
+  *arrive(transits: readonly ModelSlot[], to: ModelSpace, handles: number[]): Steps {
+    for (;;) {
+      yield;
+      if (to.isClosed || transits.some((transit) => !transit.object)) return ERRNO.STALE;
+      if (to.free.length >= transits.length) break;
+      if (!(yield* this.grow(to))) return ERRNO.NOMEM;
+    }
+    for (const transit of transits) {
+      const slot = to.free.pop()!;
+      this.move(slot, transit);
+      handles.push(handleOf(slot));
+      if (transit.home) this.free(transit.home);
+      transit.home = null;
+    }
+    return 0;
+  }
+
+  /** It did not arrive. */
+  *comeBack(transit: ModelSlot, events: Event[]): Steps {
+    if (transit.home) {
+      yield;
+      if (transit.object && !transit.home.space.isClosed) {
+        this.move(transit.home, transit);
+        transit.home.isAway = false;
+      } else this.free(transit.home);
+    }
+    yield;
+    if (transit.object) this.empty(transit, events);
+    transit.home = null;
+    return 0;
   }
 
   *drop(space: ModelSpace, handle: number, events: Event[]): Steps {
@@ -166,10 +234,26 @@ export class CapModel {
     const first = space.slots.length;
     if (first === CHUNKS * CHUNK_SLOTS) return false;
     const chunk = Array.from({ length: CHUNK_SLOTS }, (_, i): ModelSlot =>
-      ({ space, index: first + i, generation: 1, object: null, rights: 0, badge: 0n, parent: null, children: [] }));
+      ({ space, index: first + i, generation: 1, object: null, rights: 0, badge: 0n, parent: null, children: [], home: null, isAway: false }));
     space.slots.push(...chunk);
     space.free.push(...chunk.reverse());
     return true;
+  }
+
+  /** A capability changes its slot, not its place in the tree. */
+  private move(to: ModelSlot, from: ModelSlot): void {
+    const { object, rights, badge, parent, children } = from;
+    Object.assign(to, { object, rights, badge, parent, children });
+    if (parent) parent.children[parent.children.indexOf(from)] = to;
+    for (const child of children) child.parent = to;
+    Object.assign(from, { object: null, parent: null, children: [] });
+  }
+
+  /** An empty slot goes back to its space. */
+  private free(slot: ModelSlot): void {
+    slot.isAway = false;
+    slot.generation = slot.generation === GENERATIONS ? 1 : slot.generation + 1;
+    slot.space.free.push(slot);
   }
 
   private fill(slot: ModelSlot, object: ModelObject, rights: number, badge: bigint): number {
@@ -189,7 +273,6 @@ export class CapModel {
     }
     if (slot.parent) slot.parent.children.splice(slot.parent.children.indexOf(slot), 1);
     Object.assign(slot, { object: null, parent: null, children: [] });
-    slot.generation = slot.generation === GENERATIONS ? 1 : slot.generation + 1;
-    slot.space.free.push(slot);
+    if (slot.space !== TRANSIT) this.free(slot);
   }
 }

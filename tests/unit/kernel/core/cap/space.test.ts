@@ -4,7 +4,7 @@
  * SEED=n replays a failure, CAP_HISTORIES=n runs more of them.
  */
 import { CapMachine } from "./cap-machine.ts";
-import { ERRNO, handleOf, KIND, type ModelObject, type ModelSpace, RIGHT } from "./cap-model.ts";
+import { ERRNO, handleOf, HOW, KIND, type ModelObject, type ModelSlot, type ModelSpace, RIGHT } from "./cap-model.ts";
 import { random } from "../../../support/random.ts";
 
 const SEED = Number(process.env["SEED"] ?? 20261125);
@@ -25,6 +25,8 @@ class History {
   private readonly pick: (below: number) => number;
   private readonly stale: number[] = [1, 0, 0xffffffff];
   private readonly held: ModelObject[] = [];
+  /** Messages under way. */
+  private readonly sent: ModelSlot[][] = [];
   private interruptions = 0;
 
   constructor(private readonly machine: CapMachine, seed: number) {
@@ -76,12 +78,13 @@ class History {
     const kind = this.pick(100);
     if (kind < 10) this.insert(space);
     else if (kind < 15) this.insertUnder(space);
-    else if (kind < 50) this.derive(space, to);
-    else if (kind < 68) this.simple("capDrop", space);
-    else if (kind < 78) this.simple("capRevoke", space);
-    else if (kind < 90) this.lookup(space);
-    else if (kind < 97) this.letGo();
-    else if (kind < 99) this.clear(space);
+    else if (kind < 45) this.derive(space, to);
+    else if (kind < 60) this.simple("capDrop", space);
+    else if (kind < 68) this.simple("capRevoke", space);
+    else if (kind < 78) this.lookup(space);
+    else if (kind < 86) this.send(space);
+    else if (kind < 93) this.receive(to);
+    else if (kind < 98) this.letGo();
     else this.close(space);
   }
 
@@ -110,6 +113,47 @@ class History {
       () => memory.k["capDerive"]!(from.address, handle, to.address, rights, badge) as number);
   }
 
+  /** A message with one to four capabilities sets out; when one of them cannot, the others come back. */
+  private send(from: ModelSpace): void {
+    const { model, memory } = this.machine;
+    const transits = this.machine.newTransits(1 + this.pick(4));
+    for (const transit of transits) {
+      const [handle, how, rights, badge] = [this.handle(from), this.one(Object.values(HOW)), this.rights(), this.badge()];
+      this.machine.wish(transit, rights, badge);
+      const result = this.machine.run(`depart ${handle.toString(16)}`, () => model.depart(from, handle, transit, how, rights, badge),
+        () => memory.k["capDepart"]!(from.address, handle, transit.index, how) as number);
+      if (result !== 0) return this.comeBack(transits);
+    }
+    this.sent.push(transits);
+  }
+
+  private receive(to: ModelSpace): void {
+    const [transits] = this.sent.splice(this.pick(this.sent.length), 1);
+    if (!transits) return;
+    if (this.pick(4) === 0) return this.comeBack(transits);
+    const { model, memory } = this.machine;
+    const handles: number[] = [];
+    const room = this.machine.memory.k["kzalloc"]!(16) as number;
+    const result = this.machine.run("arrive", () => model.arrive(transits, to, handles),
+      () => memory.k["capsArrive"]!(transits[0]!.index, transits.length, to.address, room) as number);
+    const got = handles.map((_, i) => this.machine.u32(room + i * 4));
+    if (got.join() !== handles.join()) throw new Error(`arrive: handles ${got.join()} instead of ${handles.join()}`);
+    memory.k["kfree"]!(room);
+    if (result === 0) this.machine.freeTransits(transits);
+    else this.comeBack(transits);
+  }
+
+  private comeBack(transits: readonly ModelSlot[]): void {
+    const { model, memory } = this.machine;
+    for (const transit of transits) {
+      this.machine.run("come back", (events) => model.comeBack(transit, events), () => {
+        memory.k["capReturn"]!(transit.index);
+        return 0;
+      });
+    }
+    this.machine.freeTransits(transits);
+  }
+
   private simple(name: "capDrop" | "capRevoke", space: ModelSpace): void {
     const handle = this.handle(space);
     const { model, memory } = this.machine;
@@ -132,15 +176,6 @@ class History {
     this.machine.letGo(object!);
   }
 
-  /** What execve does. */
-  private clear(space: ModelSpace): void {
-    const { model, memory } = this.machine;
-    this.machine.run("clear", (events) => model.clear(space, events), () => {
-      memory.k["capSpaceClear"]!(space.address);
-      return 0;
-    });
-  }
-
   /** The end of a process; a new space takes its place. */
   private close(space: ModelSpace): void {
     this.closeOne(space);
@@ -160,6 +195,7 @@ class History {
     const { model, memory } = this.machine;
     this.machine.interrupt = null;
     for (const space of model.spaces) this.closeOne(space);
+    for (const transits of this.sent.splice(0)) this.comeBack(transits);
     expect(memory.k["capCountAll"]!()).toBe(0);
     while (this.held.length > 0) this.letGo();
   }
