@@ -8,8 +8,8 @@
 
 /* What parent and children share. */
 static struct shared {
-  volatile uint64_t spins[2], low, high;
-  volatile int tid[2], quit, got_eintr, woken;
+  volatile uint64_t spins[2], receive, call;
+  volatile int tid[2], quit, got_eintr, woken, go, served, answered;
 } *shared;
 
 static int gettid_(void) { return syscall(SYS_gettid); }
@@ -150,6 +150,59 @@ static void in_a_call(void) {
   native1(CAP_DROP, process);
 }
 
+/* A server and its client on one CPU, where a call gives the CPU to the server at once: never to one that is suspended. */
+static void on_one_cpu(void) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(0, &one);
+  sched_setaffinity(0, sizeof one, &one);
+}
+
+static void server(void) {
+  message m = {0};
+  on_one_cpu();
+  while (!shared->receive) sleep_ms(1);
+  for (long label = 0;; label = 1) {
+    ipc(IPC_REPLY_WAIT, shared->receive, label, &m);
+    shared->served++;
+  }
+}
+
+static void client(void) {
+  message m = {0};
+  on_one_cpu();
+  while (shared->answered < 3) {
+    while (shared->go == shared->answered) sleep_ms(1);
+    ipc(IPC_CALL, shared->call, 1, &m);
+    shared->answered++;
+  }
+}
+
+static void suspended_server(void) {
+  pid_t pid = child(server);
+  fflush(stdout);
+  pid_t other = fork();
+  if (other == 0) { client(); _exit(0); }
+  long process = native1(PROCESS_OPEN, pid), thread = native2(THREAD_OPEN, process, pid), theirs = native1(PROCESS_OPEN, other), ep = native0(ENDPOINT_CREATE);
+  shared->receive = native4(CAP_INSTALL, process, ep, RIGHT_RECEIVE, 0);
+  shared->call = native4(CAP_INSTALL, theirs, ep, RIGHT_CALL, 0);
+  native1(CAP_DROP, ep);
+  shared->go = 2;
+  while (shared->answered < 2) sleep_ms(1);
+  sleep_ms(10);
+  native1(THREAD_SUSPEND, thread);
+  shared->go = 3;
+  sleep_ms(60);
+  check(shared->served == 2 && shared->answered == 2, "a suspended server takes no call");
+  native1(THREAD_RESUME, thread);
+  check(status_of(other) == 0 && shared->served == 3, "resumed, it does");
+  kill(pid, SIGKILL);
+  status_of(pid);
+  native1(CAP_REVOKE, process);
+  native1(CAP_DROP, process);
+  native1(CAP_DROP, theirs);
+}
+
 static void scheduling(void) {
   pid_t pid = child(two_threads);
   while (!shared->tid[0]) sleep_ms(1);
@@ -239,6 +292,7 @@ int main(void) {
   suspending();
   ended_threads();
   in_a_call();
+  suspended_server();
   scheduling();
   int status = in_child(without_privilege);
   check(status == 0, "who has no privilege schedules nobody in real time, and controls nobody of another identity");

@@ -199,7 +199,10 @@ static void deaths(void) {
 enum { BIG = 65536 };
 static unsigned char sent[BIG], got[BIG];
 
-/* Turns every byte around; label 7: sends the capability back that came; 8: keeps the caller waiting; 9: dies. */
+/*
+ * Turns every byte around; label 6: signals the capability that came; 7: sends it back; 8: keeps the caller waiting; 9: dies; 10: moves it
+ * back; 11: tells its rights and badge, and drops it.
+ */
 static void long_server(void) {
   long_message m = {.receive = (uint64_t)got, .receive_max = BIG};
   for (;;) {
@@ -210,7 +213,14 @@ static void long_server(void) {
     for (uint32_t i = 0; i < m.receive_bytes; i++) got[i] ^= 0xff;
     m.w[0] += m.badge, m.w[1] = m.receive_bytes, m.w[2] = m.receive_caps;
     if (label == 6) m.w[3] = native2(NOTIFICATION_SIGNAL, m.cap[0], 1 << m.receive_caps);
-    m.send = (uint64_t)got, m.send_bytes = label == 5 ? 0 : m.receive_bytes, m.send_caps = label == 7 ? m.receive_caps : 0;
+    if (label == 11) {
+      cap_info info;
+      native2(CAP_INFO, m.cap[0], (uint64_t)&info);
+      native1(CAP_DROP, m.cap[0]);
+      m.w[2] = info.rights, m.w[3] = info.badge;
+    }
+    m.send = (uint64_t)got, m.send_bytes = label == 5 ? 0 : m.receive_bytes, m.send_caps = label == 7 || label == 10 ? m.receive_caps : 0;
+    m.how = label == 10 ? SEND_HOW(SEND_MOVE, 0) : 0;
     m.label = label + 1;
   }
 }
@@ -230,6 +240,42 @@ static long long_call(uint64_t ep, int label, uint32_t bytes, long_message *m) {
 static int turned_around(uint32_t bytes) {
   for (uint32_t i = 0; i < bytes; i++) if (got[i] != (sent[i] ^ 0xff)) return 0;
   return 1;
+}
+
+static long cap_call(uint64_t ep, int label, uint64_t cap, uint32_t how, uint32_t rights, uint64_t badge, long_message *m) {
+  *m = (long_message){.label = label, .send_caps = 1, .cap = {cap}, .how = how, .rights = {rights}, .badges = {badge}};
+  return ipc_call_extra(ep, m);
+}
+
+/* `ep`: of long_server; `n`: a notification without bits. */
+static void moving(long ep, long n) {
+  long_message m;
+  native1(CAP_REVOKE, n);
+  long moved = native3(CAP_COPY, n, RIGHT_ALL, 0), child = native3(CAP_COPY, moved, RIGHT_SIGNAL, 0);
+  check(cap_call(ep, 10, moved, SEND_MOVE, 0, 0, &m) == 11 && m.receive_caps == 1 && native2(NOTIFICATION_SIGNAL, m.cap[0], 1) == 0, "a capability moves there and back");
+  check(native2(NOTIFICATION_SIGNAL, moved, 1) == -EBADF && native1(CAP_REVOKE, moved) == -EBADF, "its old handle names nothing");
+  check(native1(CAP_REVOKE, m.cap[0]) == 1 && native2(NOTIFICATION_SIGNAL, child, 1) == -EBADF, "what was derived from it stayed below it");
+  check(native1(CAP_REVOKE, n) == 1, "and it below its parent; nobody kept any");
+  moved = native3(CAP_COPY, n, RIGHT_ALL, 0);
+  m = (long_message){.label = 1, .send_caps = 2, .cap = {moved, native3(CAP_COPY, n, RIGHT_SIGNAL, 0)}, .how = SEND_HOW(SEND_MOVE, 0) | SEND_HOW(SEND_MOVE, 1)};
+  check(ipc_call_extra(ep, &m) == -EACCES && native2(NOTIFICATION_SIGNAL, moved, 1) == 0, "without GRANT nothing moves, what set out is back");
+  m = (long_message){.label = 1, .send_caps = 1, .cap = {moved}, .how = 3};
+  check(ipc_call_extra(ep, &m) == -EINVAL, "there is no fourth way");
+  m = (long_message){.label = 1, .send_caps = 1, .cap = {moved}, .how = SEND_HOW(SEND_MOVE, 1)};
+  check(ipc_call_extra(ep, &m) == -EINVAL, "nor one for a capability that is not sent");
+  long silent = native0(ENDPOINT_CREATE);
+  m = (long_message){.label = 1, .send_caps = 1, .cap = {moved}, .how = SEND_MOVE, .deadline = now_ns() + 20000000};
+  check(ipc_call_extra(silent, &m) == -ETIMEDOUT && native2(NOTIFICATION_SIGNAL, moved, 1) == 0, "nobody took the message: it is back under its handle");
+  message plain = {0};
+  long caller = native3(CAP_COPY, ep, RIGHT_CALL | RIGHT_GRANT, 0);
+  check(ipc(IPC_CALL, caller, 1, &plain) == 2 && cap_call(ep, 1, caller, SEND_MOVE, 0, 0, &m) == 2 && ipc(IPC_CALL, caller, 1, &plain) == -EBADF, "who moved the right to call calls no more");
+  check(cap_call(ep, 11, n, SEND_MINT, RIGHT_SIGNAL | RIGHT_CALL, 77, &m) == 12 && m.w[2] == (RIGHT_SIGNAL | RIGHT_CALL) && m.w[3] == 77, "minted: fewer rights, a badge");
+  long badged = native3(CAP_COPY, n, RIGHT_ALL, 5);
+  check(cap_call(ep, 11, badged, SEND_MINT, RIGHT_ALL, 6, &m) == -EACCES, "a badge is given once");
+  check(cap_call(ep, 11, badged, SEND_MINT, RIGHT_WAIT, 0, &m) == 12 && m.w[2] == RIGHT_WAIT && m.w[3] == 5, "and kept");
+  native1(CAP_REVOKE, n);
+  native2(NOTIFICATION_WAIT, n, 1);
+  native1(CAP_DROP, silent);
 }
 
 static void long_messages(void) {
@@ -274,6 +320,7 @@ static void long_messages(void) {
   check(ipc_call_extra(ep, &m) == 8 && m.receive_caps == 1 && m.cap[0] != n, "a capability comes back with the answer");
   check(native2(NOTIFICATION_SIGNAL, m.cap[0], 16) == 0 && native2(NOTIFICATION_WAIT, n, 1) == 16, "and works");
 
+  moving(ep, n);
   memset(&m, 0, sizeof m);
   m.label = 8, m.deadline = now_ns() + 30000000;
   check(ipc_call_extra(ep, &m) == -ETIMEDOUT, "a deadline ends a call");
@@ -328,12 +375,14 @@ static void bad_receivers(void) {
 static void memory_server(void) {
   long_message m = {0};
   while (ipc_reply_wait_extra(given[0], &m) == 1) {
+    cap_info info = {0};
+    native2(CAP_INFO, m.cap[0], (uint64_t)&info);
     char *at = mmap(0, BIG, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     long mapped = native(MEMORY_MAP, m.cap[0], (uint64_t)at, 0, BIG, PROT_READ | PROT_WRITE, 0);
     if (mapped >= 0 && at[4096] == 'a') for (int i = 0; i < BIG; i += 4096) at[i] = 'b';
     native1(CAP_DROP, m.cap[0]);
     munmap(at, BIG);
-    m = (long_message){.label = 2, .w = {mapped >= 0, -mapped}};
+    m = (long_message){.label = 2, .w = {mapped >= 0, -mapped, info.detail, info.size}};
   }
   _exit(1);
 }
@@ -350,11 +399,25 @@ static void memory_grants(void) {
   check(at[0] == 'b' && at[1] == 'a' && at[BIG - 4096] == 'b', "its writing is seen: nothing was copied");
   m = (long_message){.label = 1, .send_caps = 1, .cap = {native3(CAP_COPY, memory, RIGHT_READ | RIGHT_GRANT, 0)}};
   check(ipc_call_extra(ep, &m) == 2 && m.w[0] == 0 && m.w[1] == EACCES, "without WRITE it is not mapped for writing");
+  check(m.w[2] != 0, "a receiver sees that others reach it");
+  m = (long_message){.label = 1, .send_caps = 1, .cap = {memory}, .how = SEND_MOVE};
+  check(ipc_call_extra(ep, &m) == -EBUSY, "memory does not move while it is mapped");
+  fflush(stdout);
+  pid_t holder = fork();
+  if (holder == 0) for (;;) pause();
+  munmap(at, BIG);
+  m = (long_message){.label = 1, .send_caps = 1, .cap = {memory}, .how = SEND_MOVE};
+  check(ipc_call_extra(ep, &m) == -EBUSY, "nor while a relative has it mapped");
+  kill(holder, SIGKILL);
+  status_of(holder);
+  native1(CAP_REVOKE, memory);
+  m = (long_message){.label = 1, .send_caps = 1, .cap = {memory}, .how = SEND_MOVE};
+  check(ipc_call_extra(ep, &m) == 2 && m.w[0] == 1 && m.w[2] == 0 && m.w[3] == BIG, "then it does, and the receiver sees that it has it alone");
+  at = mmap(0, BIG, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  check(native(MEMORY_MAP, memory, (uint64_t)at, 0, BIG, PROT_READ, 0) == -EBADF, "its former owner maps it no more");
+  munmap(at, BIG);
   kill(pid, SIGKILL);
   status_of(pid);
-  munmap(at, BIG);
-  native1(CAP_REVOKE, memory);
-  native1(CAP_DROP, memory);
   memory = native3(MEMORY_CREATE, quota, 2 * BIG, 0);
   check(memory > 0, "it is all given back");
   native1(CAP_DROP, memory);
@@ -363,12 +426,29 @@ static void memory_grants(void) {
   native1(CAP_DROP, root);
 }
 
+static void become_stranger(void) {
+  char text[32];
+  if (native2(NOTIFICATION_SIGNAL, given[0], 1) != 0) _exit(3);
+  snprintf(text, sizeof text, "%lu", (unsigned long)given[0]);
+  execl("/proc/self/exe", "ipc", "stranger", text, (char *)0);
+  _exit(4);
+}
+
+/* After execve: the old handle is nothing, new ones can be had. */
+static void stranger(long handle) {
+  long n = native2(NOTIFICATION_SIGNAL, handle, 1) == -EBADF ? native0(NOTIFICATION_CREATE) : 0;
+  _exit(n > 0 && native2(NOTIFICATION_SIGNAL, n, 1) == 0 ? 0 : 5);
+}
+
 static void inheritance(void) {
   long n = native0(NOTIFICATION_CREATE);
   fflush(stdout);
   pid_t pid = fork();
   if (pid == 0) _exit(native2(NOTIFICATION_SIGNAL, n, 1) == -EBADF ? 0 : 1);
   check(status_of(pid) == 0, "fork passes no capability on");
+  uint64_t handle[] = {n};
+  pid = child_with(become_stranger, 1, handle, (uint32_t[]){RIGHT_ALL}, (uint64_t[]){0});
+  check(status_of(pid) == 0, "nor execve, of an unconfined program");
   native1(CAP_DROP, n);
 }
 
@@ -413,6 +493,7 @@ static void confinement(void) {
 
 int main(int argc, char **argv) {
   if (argc == 3 && !strcmp(argv[1], "confined")) confined(atol(argv[2]));
+  if (argc == 3 && !strcmp(argv[1], "stranger")) stranger(atol(argv[2]));
   capabilities();
   root_is_one();
   check(in_child(nobody_claims) == 0, "nobody does not");
