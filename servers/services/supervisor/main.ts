@@ -3,7 +3,7 @@
  *
  * It runs as root, unconfined, holds ROOT, and decides everything about restarts; the kernel only tells it of deaths. What it keeps is
  * shown in /run/services; what root may ask of it comes through control.ts. When it dies its servers die with it, and its successor
- * (init's) finds every device free: what programs asked of the servers waits in the kernel meanwhile.
+ * (keep-supervisor's) waits until every device is free: what programs asked of the servers waits in the kernel meanwhile.
  */
 import { PciInfo, ServiceId } from "../../../kernel/abi/capability";
 import {
@@ -20,6 +20,7 @@ import { After, aliveBit, awaited, deathBit, Instance, INSTANCES_MAX, instanceNa
 import { isRealTime, Manifest, manifestsParse, PRIORITY_MOST } from "./manifest";
 import { startOrder } from "./order";
 import { delayNs, endText, failuresAfter, Verdict, verdict } from "./policy";
+import { predecessorsAwait } from "./predecessor";
 import { spawn, spawnInit } from "./spawn";
 import { tableText } from "./table";
 import { threadsStand } from "./threads";
@@ -60,6 +61,7 @@ export function supervisorBegin(): i32 {
   root = <u32>claimed;
   logTo(<u32>serviceOpen(root, ServiceId.LOG));
   timeTake(<u32>timeOpen(root));
+  predecessorsAwait(fileText(TABLE));
   watch = <u32>notificationCreate();
   spawnInit(root, watch, instances);
   controlOpen();

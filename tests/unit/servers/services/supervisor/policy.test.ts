@@ -158,3 +158,22 @@ test.each([
 ])("what a thread in state %p does in call %p", (state, number, expected) => {
   expect(textOf("doing", state, number)).toBe(expected);
 });
+
+test.each([
+  ["SERVICE STATE PID RESTARTS STARTED DEVICE LAST\nblk.0 running 57 0 1 00:02.0 -\nx.0 waiting - 1 1 - hung\ny.0 starting 60 0 1 - -\n", "57,60"],
+  ["", ""],
+  ["one line", ""],
+  ["head\na b\na b 0 c\na b -5 c\na b 99999999999 c\na b 7x c", ""],
+])("the servers that ran by the table %p", (table, expected) => {
+  expect(textOf("pids", supervisor.string(table))).toBe(expected);
+});
+
+test.each([
+  ["57 (virtio-blk) S 17 57", 1],
+  ["57 (a) Z b) R 17 57", 1],
+  ["57 (virtio-blk) Z 17 57", 0],
+  ["", 0],
+  ["rubbish", 0],
+])("whether %p is alive", (stat, expected) => {
+  expect(call("alive", supervisor.string(stat))).toBe(expected);
+});

@@ -5,6 +5,7 @@ import { silenceAfter } from "../../../../../servers/services/supervisor/heartbe
 import { Manifest, manifestsParse } from "../../../../../servers/services/supervisor/manifest";
 import { startOrder } from "../../../../../servers/services/supervisor/order";
 import { delayNs, endText, failuresAfter, verdict } from "../../../../../servers/services/supervisor/policy";
+import { isAliveStat, pidsOf } from "../../../../../servers/services/supervisor/predecessor";
 import { doingText } from "../../../../../servers/services/supervisor/threads";
 
 let parsed: Manifest[] = [];
@@ -39,3 +40,5 @@ export function names(first: u64, second: u64, symbols: string): string { return
 export function crash(reason: u32, vector: u32, va: u64): string { return reasonText(reason, vector, va); }
 
 export function doing(state: u32, number: u32): string { return doingText(state, number); }
+export function pids(table: string): string { return pidsOf(table).join(","); }
+export function alive(stat: string): bool { return isAliveStat(stat); }

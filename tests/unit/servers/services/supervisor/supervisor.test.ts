@@ -1,4 +1,5 @@
 /** The supervisor as a whole, in a played world: what it starts when, whom it kills, what it shows and obeys. */
+import { bits } from "../../../support/server.ts";
 import { Time, World } from "./world.ts";
 
 const NEEDS = "needs=notification,log,heartbeat";
@@ -72,6 +73,31 @@ test("where a hanging server stood is told once the next one runs", () => {
     expect(world.log.slice(-4)).toEqual([
       "a (pid 100) hangs", "a (pid 100) hung", "a was in servers/a/main.ts:poll, waiting in call 0x1022", "a called by turn",
     ]);
+  });
+});
+
+test("a new supervisor waits for the servers of the one before, but not for ever", () => {
+  const table = "SERVICE STATE PID RESTARTS STARTED DEVICE LAST\na.0 running 55 0 1 - -\nb.0 running 56 0 1 - -\n";
+  const world = new World("a start=always needs=log\n");
+  world.files.set("/run/services", table);
+  world.files.set("/proc/55/stat", "55 (a) R 1");
+  world.files.set("/proc/56/stat", "56 (b) Z 1");
+  world.run(function* () {
+    yield bits(0n);
+    expect(world.children).toHaveLength(0);
+    world.files.delete("/proc/55/stat");
+    yield bits(0n);
+    expect(world.state("a.0")).toBe("running");
+  });
+  const stubborn = new World("a start=always needs=log\n");
+  stubborn.files.set("/run/services", table);
+  stubborn.files.set("/proc/55/stat", "55 (other) R 1");
+  stubborn.run(function* () {
+    yield bits(0n);
+    expect(stubborn.children).toHaveLength(0);
+    stubborn.pass(1000);
+    yield bits(0n);
+    expect(stubborn.state("a.0")).toBe("running");
   });
 });
 
