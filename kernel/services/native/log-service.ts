@@ -29,7 +29,8 @@ export function logServiceInit(): void {
 
 function logServiceGone(port: ServicePort): void {}
 
-function logServiceCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {
+/** LOG_OPS.call: bytes of the line that were taken, -EINVAL, -EFAULT. */
+export function logServiceCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {
   if (op != 1) return -Errno.INVAL;
   const length = <u32>min<u64>(a1, LINE_MAX);
   if (!userRangeOk(a0, length)) return -Errno.FAULT;
