@@ -3,6 +3,7 @@
  * (rax number; rdi rsi rdx r10 r8 r9; result in rax, negated errno on failure).
  *
  * Authority: every call but those marked `anyone` names a capability of the caller's own space by its handle.
+ * What a call makes of a ROOT, a PCI or a PROCESS capability hangs below that one: it has at most its rights, and is revoked with it.
  *   EBADF   no such handle, a stale one (its generation is another), or an object of another kind
  *   EACCES  the capability lacks the right the call needs
  *   ESTALE  the object behind the handle was revoked or its owner died
@@ -75,7 +76,7 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1025, name: "clock_now", args: "time: cap" },
   /** Sets the wall clock; EINVAL: more than 63 bits. Needs WRITE. */
   { nr: 0x1026, name: "clock_set", args: "time: cap, realNs: ulong" },
-  /** A TIME capability, revoked with the ROOT it was made by. Needs ROOT. */
+  /** A TIME capability. Needs ROOT. */
   { nr: 0x1027, name: "time_open", args: "root: cap" },
 
   // ---- memory ----
@@ -122,7 +123,7 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
 
   // ---- threads of processes ----
   /**
-   * Control over thread `tid` of the process, with the PROCESS capability's rights among READ, WRITE, MANAGE, GRANT, and revoked with it.
+   * Control over thread `tid` of the process, with the PROCESS capability's rights among READ, WRITE, MANAGE, GRANT.
    * ESRCH: it has no such thread. All calls on a THREAD: ESTALE once the thread has ended; EPERM without WRITE for a process that gained privileges by execve.
    */
   { nr: 0x1055, name: "thread_open", args: "process: cap, tid: tid" },

@@ -11,7 +11,7 @@ import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { currentCred, currentProcess } from "../process/process";
 import { userRangeOk } from "../../core/mm/layout";
 import { isErrPtr } from "../vfs/types";
-import { handleGive, handleLookup, spaceOfCurrent, spaceOfProcess } from "./process-space";
+import { handleGiveUnder, handleLookup, spaceOfCurrent, spaceOfProcess } from "./process-space";
 import { processObjectOf } from "./process-object";
 import { threadObjectAt } from "./thread-object";
 
@@ -99,7 +99,7 @@ export function nativeServiceOpen(root: u32, id: u32): i64 {
   if (isErrPtr(held)) return <i32>held;
   objectPut(objectAt(held));
   const port = serviceOpen(id);
-  return isErrPtr(port) ? <i32>port : handleGive(objectAt(port), CapRight.ALL);
+  return isErrPtr(port) ? <i32>port : handleGiveUnder(root, objectAt(port), CapRight.ALL);
 }
 
 export function nativeServiceCall(port: u32, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {

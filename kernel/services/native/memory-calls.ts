@@ -23,7 +23,7 @@ import { pciObjectDomain } from "../driver/pci/pci-object";
 import { currentProcess } from "../process/process";
 import { fileAllocAnon, fileOpsDefaults, filePut } from "../vfs/file";
 import { File, FileOps, fileOf, isErrPtr, OpenFlag } from "../vfs/types";
-import { handleGive, handleLookup } from "./process-space";
+import { handleGive, handleGiveUnder, handleLookup } from "./process-space";
 
 const PROT_WRITE: u32 = 2;
 const PROT_RW: u32 = 3;
@@ -62,7 +62,7 @@ export function nativeQuotaCreate(root: u32, bytes: u64): i64 {
   objectPut(objectAt(held));
   if (bytes >> 12 > u32.MAX_VALUE >> 1) return -Errno.INVAL;
   const quota = quotaCreate(<u32>((bytes + 4095) >> 12));
-  return quota == 0 ? -Errno.NOMEM : handleGive(objectAt(quota), CapRight.ALL);
+  return quota == 0 ? -Errno.NOMEM : handleGiveUnder(root, objectAt(quota), CapRight.ALL);
 }
 
 export function nativeMemoryCreate(quota: u32, bytes: u64, flags: u32): i64 {

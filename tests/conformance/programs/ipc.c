@@ -66,6 +66,10 @@ static void root_is_one(void) {
   check(log > 0 && native4(SERVICE_CALL, log, 1, (uint64_t)line, sizeof line - 1) == sizeof line - 1, "a line in the kernel's log");
   check(native4(SERVICE_CALL, log, 1, 16, 10) == -EFAULT, "from memory that is there");
   check(native1(CAP_DROP, root) == 0 && (root = native0(ROOT_CLAIM)) > 0, "dropped, it can be claimed again");
+  long port = native2(SERVICE_OPEN, root, 1), quota = native2(QUOTA_CREATE, root, 4096);
+  check(native1(CAP_REVOKE, root) == 2 && native4(SERVICE_CALL, port, 1, (uint64_t)line, 1) == -EBADF && native3(MEMORY_CREATE, quota, 4096, 0) == -EBADF,
+    "revoking it takes what was made of it");
+  check(native4(SERVICE_CALL, log, 1, (uint64_t)line, 1) == 1, "not what the one before made");
   native1(CAP_DROP, root);
   native1(CAP_DROP, log);
 }

@@ -13,7 +13,7 @@ import { KObject, objectAt, objectIgnore, objectInit, objectKindSet, objectPut }
 import { userRangeOk } from "../../../core/mm/layout";
 import { kfree, kzalloc } from "../../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
-import { handleGive, handleLookup } from "../../native/process-space";
+import { handleGiveUnder, handleLookup } from "../../native/process-space";
 import { currentProcess } from "../../process/process";
 import { isErrPtr } from "../../vfs/types";
 import { Domain, domainAt, domainClose, domainFree } from "../iommu/domain";
@@ -130,7 +130,7 @@ export function nativePciOpen(root: u32, address: u32): i64 {
   changetype<PciObject>(object).fn = <u32>changetype<usize>(fn); // SAFETY: fresh object of that size
   changetype<PciObject>(object).domain = <u32>domain; // SAFETY: the same
   commandChange(fn, 0, Command.MEMORY | Command.PORTS | Command.INTX_OFF);
-  return handleGive(objectAt(object), CapRight.ALL);
+  return handleGiveUnder(root, objectAt(object), CapRight.ALL);
 }
 
 function offsetOk(offset: u32, width: u32): bool {
@@ -178,14 +178,14 @@ export function nativePciBar(pci: u32, index: u32): i64 {
   const kind: u32 = fn.portMask >> index & 1 ? CapKind.PORTS : CapKind.MMIO;
   const range = rangeObjectCreate(kind, pciBarBase(fn, index), pciBarSize(fn, index), 0);
   objectPut(objectAt(held));
-  return range == 0 ? -Errno.NOMEM : handleGive(objectAt(range), CapRight.ALL);
+  return range == 0 ? -Errno.NOMEM : handleGiveUnder(pci, objectAt(range), CapRight.ALL);
 }
 
 export function nativePciIrq(pci: u32, vector: u32): i64 {
   const held = handleLookup(pci, CapKind.PCI, CapRight.MANAGE);
   if (isErrPtr(held)) return <i32>held;
   const irq = irqObjectCreate(pciObjectFunction(held), vector, <u32>held);
-  if (!isErrPtr(irq)) return handleGive(objectAt(irq), CapRight.ALL);
+  if (!isErrPtr(irq)) return handleGiveUnder(pci, objectAt(irq), CapRight.ALL);
   objectPut(objectAt(held));
   return <i32>irq;
 }
