@@ -17,6 +17,10 @@ const MAX_DMAR_REGIONS: u32 = 16;
 const MAX_DMAR_SCOPES: u32 = 64;
 const SCOPE_HOPS: u32 = 4;
 
+const MAX_DMAR_IOAPICS: u32 = 8;
+
+const DMAR_FLAGS: u32 = 37;
+const FLAG_INTERRUPTS: u32 = 1; // the platform lets interrupts be remapped
 const DMAR_STRUCTURES: u32 = 48; // header 36, address width 1, flags 1, reserved 10
 const DMAR_UNIT: u32 = 0;
 const DMAR_REGION: u32 = 1;
@@ -24,9 +28,10 @@ const UNIT_SCOPES: u32 = 16;
 const REGION_SCOPES: u32 = 24;
 const UNIT_INCLUDES_ALL: u32 = 1;
 const SCOPE_PATH: u32 = 6;
+const SCOPE_IOAPIC: u32 = 3;
 const PAGE: u64 = 4096;
 
-/** What a scope names; others (I/O APICs, timers) are not devices of a bus. */
+/** What a scope names that is a device of a bus; I/O APICs are kept apart, timers not at all. */
 export const enum DmarScopeType { ENDPOINT = 1, BRIDGE = 2 }
 
 /** One remapping unit. */
@@ -64,12 +69,29 @@ if (offsetof<DmarUnit>() != 24) ERROR("DMAR_UNITS is an array of DmarUnit");
 if (offsetof<DmarRegion>() != 24) ERROR("DMAR_REGIONS is an array of DmarRegion");
 if (offsetof<DmarScope>() != 8) ERROR("DMAR_SCOPES is an array of DmarScope");
 
+/** Pairs of words: an I/O APIC's id, and the requester that its messages come from. */
+const DMAR_IOAPICS: usize = memory.data(8 * 8, 4);
+
+let dmarIoapics: u32 = 0;
+let dmarFlags: u32 = 0;
 let dmarUnits: u32 = 0;
 let dmarRegions: u32 = 0;
 let dmarScopes: u32 = 0;
 
 export function dmarUnitCount(): u32 { return dmarUnits; }
 export function dmarRegionCount(): u32 { return dmarRegions; }
+
+/** True when the firmware says that interrupts may be remapped on this platform. */
+export function dmarRemapsInterrupts(): bool { return (dmarFlags & FLAG_INTERRUPTS) != 0; }
+
+/** The requester that messages of the I/O APIC with this id come from; -1 when no unit names it. */
+export function dmarIoapicRequester(id: u32): i32 {
+  for (let i: u32 = 0; i < dmarIoapics; i++) {
+    const at = DMAR_IOAPICS + (<usize>i << 3);
+    if (load<u32>(at) == id) return load<i32>(at, 4);
+  }
+  return -1;
+}
 
 /** Unit `index` (< dmarUnitCount). */
 export function dmarUnitAt(index: u32): DmarUnit {
@@ -94,11 +116,14 @@ export function dmarReset(): void {
   dmarUnits = 0;
   dmarRegions = 0;
   dmarScopes = 0;
+  dmarIoapics = 0;
+  dmarFlags = 0;
 }
 
 /** Reads the table at `pa`, whose length and checksum are good. */
 export function dmarRead(pa: u64): void {
   dmarReset();
+  dmarFlags = physLoad8(pa + DMAR_FLAGS);
   const length = physLoad32(pa + 4);
   let at: u32 = DMAR_STRUCTURES;
   while (at + 4 <= length) {
@@ -145,9 +170,18 @@ function scopesRead(pa: u64, from: u32, end: u32): void {
     if (size < SCOPE_PATH + 2 || at + size > end) return;
     const hops = (size - SCOPE_PATH) >> 1;
     const isDevice = type == DmarScopeType.ENDPOINT || type == DmarScopeType.BRIDGE;
+    if (type == SCOPE_IOAPIC && hops == 1 && dmarIoapics < MAX_DMAR_IOAPICS) ioapicAdd(pa + at);
     if (isDevice && hops <= SCOPE_HOPS && dmarScopes < MAX_DMAR_SCOPES) scopeAdd(pa + at, type, hops);
     at += size;
   }
+}
+
+/** One below a bridge (more hops) is left out: then no interrupt is remapped. */
+function ioapicAdd(pa: u64): void {
+  const at = DMAR_IOAPICS + (<usize>dmarIoapics << 3);
+  dmarIoapics++;
+  store<u32>(at, physLoad8(pa + 4));
+  store<u32>(at, physLoad8(pa + 5) << 8 | hopRead(pa + SCOPE_PATH), 4);
 }
 
 function scopeAdd(pa: u64, type: u32, hops: u32): void {
@@ -156,8 +190,8 @@ function scopeAdd(pa: u64, type: u32, hops: u32): void {
   scope.startBus = <u8>physLoad8(pa + 5);
   scope.hops = <u8>hops;
   scope.path = 0;
-  for (let i: u32 = 0; i < hops; i++) {
-    const hop = pa + SCOPE_PATH + (i << 1);
-    scope.path |= (physLoad8(hop) << 3 & 0xf8 | physLoad8(hop + 1) & 7) << (i << 3);
-  }
+  for (let i: u32 = 0; i < hops; i++) scope.path |= hopRead(pa + SCOPE_PATH + (i << 1)) << (i << 3);
 }
+
+/** device << 3 | function. */
+function hopRead(pa: u64): u32 { return physLoad8(pa) << 3 & 0xf8 | physLoad8(pa + 1) & 7; }

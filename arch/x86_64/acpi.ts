@@ -47,6 +47,7 @@ export const ACPI = changetype<AcpiInfo>(memory.data(offsetof<AcpiInfo>()));
 const CPU_APIC_IDS: usize = memory.data(64 * 4);
 const IOAPIC_PAS: usize = memory.data(8 * 8);
 const IOAPIC_GSIS: usize = memory.data(8 * 4);
+const IOAPIC_IDS: usize = memory.data(8 * 4, 4);
 const ISA_GSIS: usize = memory.data(16 * 4);
 const ISA_FLAGS: usize = memory.data(16 * 4);
 
@@ -54,6 +55,9 @@ const ISA_FLAGS: usize = memory.data(16 * 4);
 export function acpiCpuApicId(index: u32): u32 {
   return load<u32>(CPU_APIC_IDS + (index << 2));
 }
+
+/** By what the firmware's other tables call I/O APIC `index` (index < ACPI.ioapicCount). */
+export function acpiIoapicId(index: u32): u32 { return load<u32>(IOAPIC_IDS + (index << 2)); }
 
 /** MMIO address of I/O APIC `index` (index < ACPI.ioapicCount). */
 export function acpiIoapicPa(index: u32): u64 {
@@ -188,6 +192,7 @@ function madtEntryRead(pa: u64, type: u32, size: u32): void {
     const index = ACPI.ioapicCount++;
     store<u64>(IOAPIC_PAS + (index << 3), physLoad32(pa + 4));
     store<u32>(IOAPIC_GSIS + (index << 2), physLoad32(pa + 8));
+    store<u32>(IOAPIC_IDS + (index << 2), physLoad8(pa + 2));
   } else if (type == MADT_OVERRIDE && size >= 10) {
     const irq = physLoad8(pa + 3);
     if (irq >= ISA_IRQS) return;

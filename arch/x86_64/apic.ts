@@ -63,6 +63,9 @@ function apicWrite(reg: u32, value: u32): void {
   else physStore32(lapicPa + reg, value);
 }
 
+/** True when processors have ids of 32 bits, which a message has no room for. */
+export function apicIsX2(): bool { return isX2apic; }
+
 /** Chooses the mode and enables this CPU's APIC; on the boot CPU first, then on every other. */
 export function apicInitCpu(pa: u64, useX2apic: bool): void {
   lapicPa = pa;

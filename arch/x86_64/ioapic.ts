@@ -21,6 +21,19 @@ const PIC2_COMMAND: u32 = 0xa0;
 const PIC2_DATA: u32 = 0xa1;
 const PIC_VECTORS: u32 = 0x20; // where a spurious legacy interrupt lands, clear of the exceptions
 
+/** Entries in the remappable format name an entry of the remapping table: Intel VT-d, 5.1.5.1 "I/OxAPIC Programming". */
+const REMAPPED: u32 = 1 << 16;     // in the upper half
+const REMAP_HANDLE_SHIFT: u32 = 17;
+const FIRST_VECTOR: u32 = 0x20;
+
+/** Once interrupts are remapped, `route` is told of every line that is routed: messages of I/O APIC `index` become `vector` on `apicId`. */
+@final @unmanaged
+class IoapicRemap {
+  route: (index: u32, vector: u32, apicId: u32, isLevel: bool) => void;
+  isOn: u32;
+}
+const REMAP = changetype<IoapicRemap>(memory.data(offsetof<IoapicRemap>()));
+
 function ioapicRead(pa: u64, reg: u32): u32 {
   physStore32(pa + IOREGSEL, reg);
   return physLoad32(pa + IOWIN);
@@ -59,6 +72,29 @@ function picDisable(): void {
   out8(PIC2_DATA, 0xff);
 }
 
+/**
+ * From now on lines are routed through the remapping table, whose entry for a line has its vector's number: `route` fills it. Lines
+ * routed before change over.
+ */
+export function ioapicRemap(route: (index: u32, vector: u32, apicId: u32, isLevel: bool) => void): void {
+  REMAP.route = route;
+  REMAP.isOn = 1;
+  for (let i: u32 = 0; i < ACPI.ioapicCount; i++) {
+    const pa = acpiIoapicPa(i);
+    const lines = ioapicLines(pa);
+    for (let line: u32 = 0; line < lines; line++) lineRemap(i, pa, IOREDTBL + line * 2);
+  }
+}
+
+function lineRemap(index: u32, pa: u64, reg: u32): void {
+  const low = ioapicRead(pa, reg);
+  if ((low & 0xff) < FIRST_VECTOR) return; // never routed
+  ioapicWrite(pa, reg, low | REDIRECT_MASKED);
+  REMAP.route(index, low & 0xff, ioapicRead(pa, reg + 1) >> 24, (low & REDIRECT_LEVEL) != 0);
+  ioapicWrite(pa, reg + 1, REMAPPED | (low & 0xff) << REMAP_HANDLE_SHIFT);
+  ioapicWrite(pa, reg, low);
+}
+
 /** Routes a global system interrupt to `vector` on the CPU `apicId`; false when no I/O APIC serves it. */
 export function ioapicRoute(gsi: u32, vector: u32, apicId: u32, isLevel: bool, isActiveLow: bool): bool {
   for (let i: u32 = 0; i < ACPI.ioapicCount; i++) {
@@ -70,7 +106,8 @@ export function ioapicRoute(gsi: u32, vector: u32, apicId: u32, isLevel: bool, i
     if (isLevel) low |= REDIRECT_LEVEL;
     if (isActiveLow) low |= REDIRECT_ACTIVE_LOW;
     ioapicWrite(pa, reg, REDIRECT_MASKED);
-    ioapicWrite(pa, reg + 1, apicId << 24);
+    if (REMAP.isOn) REMAP.route(i, vector, apicId, isLevel);
+    ioapicWrite(pa, reg + 1, REMAP.isOn ? REMAPPED | vector << REMAP_HANDLE_SHIFT : apicId << 24);
     ioapicWrite(pa, reg, low);
     return true;
   }

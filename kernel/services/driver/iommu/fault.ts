@@ -1,5 +1,6 @@
 /**
- * DMA outside a grant: the unit has stopped it and tells; the device loses the bus, its driver its life, and the log says who it was.
+ * DMA and messages outside a grant: the unit has stopped them and tells; the device loses the bus, its driver its life, and the log says
+ * who it was.
  *
  * Locking  in the interrupt nothing is held (R1 of trap.ts).
  * Spec     Intel VT-d, 7 "Translation Faults", 11.4.9 (fault status, control, data, address), 11.4.15 (fault records).
@@ -16,11 +17,13 @@ import { commandChange } from "../pci/command";
 import { Command, logPciAddress, pciFind } from "../pci/functions";
 import { domainOfLocked, iommuLock, iommuUnlock } from "./domain";
 import {
-  capFaultOffset, capFaultRecords, FAULT_IS_READ, FAULT_MASKED, FAULT_PRESENT, FAULT_RECORD_BYTES, FaultStatus, Reg, regLoad32, regStore32,
+  capFaultOffset, capFaultRecords, FAULT_INDEX_SHIFT, FAULT_IS_READ, FAULT_MASKED, FAULT_PRESENT, FAULT_RECORD_BYTES, FaultStatus, REASON_INTERRUPTS,
+  REASON_INTERRUPTS_END, Reg, regLoad32, regStore32,
 } from "./regs";
 import { DmaUnit, dmaUnitAt, DMA_UNITS_MAX } from "./unit";
 
 const MESSAGE_ADDRESS: u32 = 0xfee00000;
+const PAGE_MASK: u64 = 4095;
 /** Lines of the log for faults of devices that nobody opened; the rest is counted only. */
 const STRAY_LINES: u32 = 8;
 /** Interrupts a unit may make for such devices before it is told to be silent. */
@@ -36,7 +39,7 @@ const STRAYS = changetype<Strays>(memory.data(offsetof<Strays>()));
 /** One fault, as a record tells it. */
 @final @unmanaged
 class Fault {
-  address: u64;
+  address: u64;  // or, of an interrupt, its entry of the table above FAULT_INDEX_SHIFT
   requester: u32;
   reason: u32;
   isRead: u32;
@@ -68,7 +71,7 @@ export function faultsTake(unit: DmaUnit): void {
     const top = physLoad32(record + 12);
     if (!(top & FAULT_PRESENT)) continue;
     const fault = changetype<Fault>(memory.data(offsetof<Fault>(), 8)); // SAFETY: static; the interrupt arrives on one CPU
-    fault.address = physLoad64(record) & ~4095;
+    fault.address = physLoad64(record);
     fault.requester = physLoad32(record + 8) & 0xffff;
     fault.reason = top & 0xff;
     fault.isRead = top & FAULT_IS_READ;
@@ -113,8 +116,13 @@ function domainLook(fault: Fault): void {
 function faultLog(fault: Fault, process: Process | null): void {
   logBegin(LogLevel.WARN, "iommu");
   logPciAddress(fault.function);
-  logStr(fault.isRead ? " may not read " : " may not write ");
-  logHex(fault.address);
+  if (fault.reason >= REASON_INTERRUPTS && fault.reason < REASON_INTERRUPTS_END) {
+    logStr(" may not interrupt as ");
+    logHex(fault.address >> FAULT_INDEX_SHIFT);
+  } else {
+    logStr(fault.isRead ? " may not read " : " may not write ");
+    logHex(fault.address & ~PAGE_MASK);
+  }
   logStr(": stopped");
   logKeyDec("reason", fault.reason);
   if (process) {

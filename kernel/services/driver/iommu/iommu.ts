@@ -17,6 +17,7 @@ import { Config, pciAt, pciCount, PciFunction } from "../pci/functions";
 import { pciRequester } from "../pci/bridges";
 import { domainAt, domainClose, domainFree, domainOpen, domainReserve, domainsInit } from "./domain";
 import { faultsInit, faultsReport } from "./fault";
+import { remapStart } from "./interrupt-table";
 import { DmaUnit, dmaUnitAt, DMA_UNITS_MAX, dmaUnitStart, dmaUnitTranslate } from "./unit";
 
 /** After pciInit and with interrupts set up; no device masters the bus for a driver yet. */
@@ -35,6 +36,7 @@ export function iommuInit(): void {
     faultsReport(dmaUnitAt(i));
     dmaUnitTranslate(dmaUnitAt(i));
   }
+  remapStart();
 }
 
 /** A domain for the device of a new holder; 0: nothing translates for it. As pointer: EBUSY, EIO, ENOMEM, ENOSPC. */

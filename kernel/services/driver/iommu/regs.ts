@@ -9,11 +9,11 @@ import { physLoad32, physLoad64, physStore32, physStore64 } from "../../../../ar
 /** Offsets; 11.4. */
 export const enum Reg {
   VER = 0x00, CAP = 0x08, ECAP = 0x10, GCMD = 0x18, GSTS = 0x1c, RTADDR = 0x20, FSTS = 0x34, FECTL = 0x38, FEDATA = 0x3c, FEADDR = 0x40,
-  FEUADDR = 0x44, PMEN = 0x64, IQH = 0x80, IQT = 0x88, IQA = 0x90,
+  FEUADDR = 0x44, PMEN = 0x64, IQH = 0x80, IQT = 0x88, IQA = 0x90, IRTA = 0xb8,
 }
 
 /** Bits of GCMD; GSTS shows each at the same place. */
-export const enum Command { TE = 0x80000000, SRTP = 0x40000000, QIE = 0x04000000, IRE = 0x02000000 }
+export const enum Command { TE = 0x80000000, SRTP = 0x40000000, QIE = 0x04000000, IRE = 0x02000000, SIRTP = 0x01000000 }
 /** What GSTS shows of commands that are done at once and must not be given again: 11.4.4.1. */
 export const COMMANDS_LASTING: u32 = 0x96ffffff;
 
@@ -25,6 +25,13 @@ export const FAULT_IS_READ: u32 = 0x40000000; // bit 126
 export const FAULT_RECORD_BYTES: u32 = 16;
 export const PMEN_ON: u32 = 0x80000000;
 export const PMEN_STATUS: u32 = 1;
+
+/** IRTA: what the address is combined with; 11.4.17. */
+export const REMAP_WIDE_IDS: u64 = 1 << 11;
+/** Reasons of faults of interrupts; the record has the entry's number above bit 48. 7.1.2. */
+export const REASON_INTERRUPTS: u32 = 0x20;
+export const REASON_INTERRUPTS_END: u32 = 0x30;
+export const FAULT_INDEX_SHIFT: u64 = 48;
 
 /** Capabilities; 11.4.2. */
 export function capDomains(cap: u64): u32 { return 1 << (4 + 2 * (<u32>cap & 7)); }
@@ -40,6 +47,8 @@ export function capHasProtectedRanges(cap: u64): bool { return (cap >> 5 & 3) !=
 /** Extended capabilities; 11.4.3. */
 export function ecapIsCoherent(ecap: u64): bool { return (ecap & 1) != 0; }
 export function ecapHasQueue(ecap: u64): bool { return (ecap >> 1 & 1) != 0; }
+export function ecapRemapsInterrupts(ecap: u64): bool { return (ecap >> 3 & 1) != 0; }
+export function ecapHasWideIds(ecap: u64): bool { return (ecap >> 4 & 1) != 0; }
 
 /** Second-level entries; 9.8. */
 export const enum Access { READ = 1, WRITE = 2 }
@@ -51,6 +60,7 @@ export const CONTEXT_DOMAIN_SHIFT: u64 = 8;
 /** Descriptors of the invalidation queue: 6.5.2.1 and following; type in the low bits. */
 export const INVALIDATE_CONTEXT: u64 = 1;
 export const INVALIDATE_IOTLB: u64 = 2;
+export const INVALIDATE_INTERRUPTS: u64 = 4; // all entries, when no other bit is set
 export const INVALIDATE_WAIT: u64 = 5;
 export const WAIT_WRITES_STATUS: u64 = 1 << 5;
 export const DRAIN: u64 = 0xc0; // writes and reads already accepted are done first

@@ -14,7 +14,7 @@ import { deviceReach } from "../device-map";
 import {
   capAddressBits, capDomains, capFaultOffset, capHas3Levels, capHas4Levels, capHasPageInvalidation, capHasProtectedRanges, capMaskBits,
   Command, COMMANDS_LASTING, CONTEXT_DOMAIN_SHIFT, DRAIN, ecapHasQueue, ecapIsCoherent, ENTRY_PRESENT, FaultStatus, Granularity,
-  INVALIDATE_CONTEXT, INVALIDATE_IOTLB, INVALIDATE_WAIT, PMEN_ON, PMEN_STATUS, Reg, regLoad32, regLoad64, regStore32, regStore64,
+  INVALIDATE_CONTEXT, INVALIDATE_INTERRUPTS, INVALIDATE_IOTLB, INVALIDATE_WAIT, PMEN_ON, PMEN_STATUS, Reg, regLoad32, regLoad64, regStore32, regStore64,
   TABLE_ADDRESS, WAIT_WRITES_STATUS,
 } from "./regs";
 import { tableFlushNeeded, tableMake, tableStore } from "./table";
@@ -112,6 +112,15 @@ function unitProgram(unit: DmaUnit): bool {
   return dmaUnitForgetAll(unit);
 }
 
+/** Points the unit to the remapping table `table` (IRTA's word) and switches remapping on; false when it does not obey. */
+export function dmaUnitRemap(unit: DmaUnit, table: u64): bool {
+  regStore64(unit.registersPa, Reg.IRTA, table);
+  return commandGive(unit, Command.SIRTP) && dmaUnitForgetInterrupts(unit) && commandGive(unit, Command.IRE);
+}
+
+/** Switches remapping off again: messages are what they say. */
+export function dmaUnitRemapEnd(unit: DmaUnit): void { commandClear(unit, Command.IRE); }
+
 /** From now on every DMA goes through the tables. */
 export function dmaUnitTranslate(unit: DmaUnit): void {
   const isOn = commandGive(unit, Command.TE);
@@ -194,6 +203,15 @@ export function dmaUnitForgetAll(unit: DmaUnit): bool {
   spinLock(lockOf(unit));
   queuePutLocked(unit, INVALIDATE_CONTEXT | Granularity.GLOBAL, 0);
   queuePutLocked(unit, INVALIDATE_IOTLB | Granularity.GLOBAL | DRAIN, 0);
+  const isDone = queueWaitLocked(unit);
+  spinUnlock(lockOf(unit));
+  return isDone;
+}
+
+/** Entries of the interrupt remapping table. False: the unit does not answer (isBroken). */
+export function dmaUnitForgetInterrupts(unit: DmaUnit): bool {
+  spinLock(lockOf(unit));
+  queuePutLocked(unit, INVALIDATE_INTERRUPTS, 0);
   const isDone = queueWaitLocked(unit);
   spinUnlock(lockOf(unit));
   return isDone;

@@ -7,10 +7,11 @@
 import { physLoad32, physStore32 } from "../../../../arch/current";
 import { cpuAt } from "../../../core/sched/cpu";
 import { deviceReach } from "../device-map";
+import { remapMessage } from "../iommu/interrupt-table";
+import { pciRequester } from "./bridges";
 import { configRead, configWrite } from "./config";
 import { pciBarBase, pciBarSize, PciFunction } from "./functions";
 
-const MESSAGE_ADDRESS: u32 = 0xfee00000;
 const ENTRY_BYTES: u32 = 16;
 const ENTRY_CONTROL: u32 = 12;
 const MASKED: u32 = 1;
@@ -37,7 +38,7 @@ export function msixEntry(fn: PciFunction, index: u32): u64 {
 /** Makes the MSI-X message at `entryPa` interrupt at `vector`, masked. */
 export function msixProgram(fn: PciFunction, entryPa: u64, vector: u32): void {
   msixMask(entryPa, true);
-  physStore32(entryPa, MESSAGE_ADDRESS | cpuAt(0).apicId << 12);
+  physStore32(entryPa, remapMessage(pciRequester(fn), vector, cpuAt(0).apicId));
   physStore32(entryPa + 4, 0);
   physStore32(entryPa + 8, vector);
   const control = configRead(fn.address, fn.msix + CONTROL, 2);
@@ -56,7 +57,7 @@ export function msixMask(entryPa: u64, isMasked: bool): void {
 export function msiProgram(fn: PciFunction, vector: u32): void {
   msiMask(fn, true);
   const wide = configRead(fn.address, fn.msi + CONTROL, 2) & MSI_64;
-  configWrite(fn.address, fn.msi + 4, 4, MESSAGE_ADDRESS | cpuAt(0).apicId << 12);
+  configWrite(fn.address, fn.msi + 4, 4, remapMessage(pciRequester(fn), vector, cpuAt(0).apicId));
   if (wide) configWrite(fn.address, fn.msi + 8, 4, 0);
   configWrite(fn.address, msiDataAt(fn), 2, vector);
 }

@@ -23,6 +23,7 @@ import { cpuAt } from "../../../core/sched/cpu";
 import { Rank } from "../../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
 import { wordAt, wordSet } from "../../../lib/words";
+import { remapEnd } from "../iommu/interrupt-table";
 import { commandChangeFor } from "./command";
 import { configRead } from "./config";
 import { Command, Config, PciFunction } from "./functions";
@@ -235,6 +236,7 @@ function leaveLocked(irq: IrqObject): void {
   maskLocked(irq, true);
   if (first == address) {
     if (irq.source == <u32>IrqSource.LINE && irq.next == 0) ioapicMask(irq.gsi, true);
+    if (irq.next == 0) remapEnd(irq.vector);
     wordSet(OWNERS, irq.vector, irq.next);
   } else {
     let at = irqObjectAt(first);

@@ -1,5 +1,5 @@
 /**
- * edu: a driver of QEMU's educational device, which tests interrupts and DMA of whoever is its instance 0, 1 or 2 (manifest.json).
+ * edu: a driver of QEMU's educational device, which tests interrupts and DMA of whoever is its instance 0 to 3 (manifest.json).
  *
  * Spec  QEMU, docs/specs/edu.rst.
  */
@@ -44,6 +44,7 @@ export function serverMain(count: u32): u32 {
   if (bar < 0 || memoryMap(<u32>bar, BAR, 0, BAR_BYTES, PROT_RW) < 0) return told("no registers");
   mmioStore32(BAR + Edu.LIVENESS, 0x12345678);
   if (mmioLoad32(BAR + Edu.LIVENESS) != ~<u32>0x12345678) return told("no edu device");
+  if (instance == 3) again();
   const problem = instance == 0 ? messages() : instance == 1 ? line() : astray();
   log("edu " + instance.toString() + ": " + (problem == "" ? "ok" : problem));
   serveBits(n, ignore);
@@ -55,7 +56,10 @@ function told(text: string): u32 {
   return 1;
 }
 
-function ignore(bits: u64): void {}
+/** Who has been told that all is well asks its device for nothing any more. */
+function ignore(bits: u64): void {
+  if (bits & IRQ_BIT) log("edu: an interrupt that nobody asked for");
+}
 
 /** True when the interrupt came within `ns`. */
 function cameWithin(ns: u64): bool {
@@ -132,6 +136,20 @@ function line(): string {
   quiet();
   irqAck(irq);
   return "";
+}
+
+/** Has the device send its message again and again, and tells when it begins or ceases to come. */
+function again(): void {
+  if (!interruptOpen(0) || pciMaster(pci, 1) < 0) return;
+  let isComing = false;
+  while (true) {
+    mmioStore32(BAR + Edu.IRQ_RAISE, 1);
+    const hasCome = cameWithin(SECOND / 5);
+    quiet();
+    if (hasCome != isComing) log("edu 3: its message " + (hasCome ? "comes" : "does not come"));
+    isComing = hasCome;
+    cameWithin(SECOND / 20);
+  }
 }
 
 /** Has the device write where nothing was granted. */

@@ -1,58 +1,18 @@
 /** ACPI's tables, good and bad: the processors of the MADT, the NUMA nodes of the SRAT, the remapping units of the DMAR. */
 import fc from "fast-check";
 import { type Kernel, loadKernel, MIB } from "../../support/kernel.ts";
+import { bytes, checked, dmar, lapic, madt, place, remapping, reserved, RSDP, scope, table, x2apic } from "../../support/acpi-tables.ts";
 import { structLayout } from "../../support/struct-layout.ts";
 
-const RSDP = 0x10000;
-const XSDT = 0x11000;
-const TABLES = 0x12000;
-const TABLE_SPACING = 0x1000;
 const CPU_COUNT = 68; // offset in AcpiInfo
-
-/** Little-endian words of the widths given. */
-function bytes(...words: readonly [value: number | bigint, width: 1 | 2 | 4 | 8][]): Buffer {
-  return Buffer.concat(words.map(([value, width]) => {
-    const word = Buffer.alloc(8);
-    word.writeBigUInt64LE(BigInt(value));
-    return word.subarray(0, width);
-  }));
-}
-
-function checked(table: Buffer, sumAt: number): Buffer {
-  table[sumAt] = 0;
-  table[sumAt] = -table.reduce((sum, byte) => sum + byte, 0) & 0xff;
-  return table;
-}
-
-/** A table with its header (5.2.6): signature, length, revision, checksum, and the rest zero. */
-function table(signature: string, body: Buffer, revision = 3): Buffer {
-  const header = Buffer.alloc(36);
-  header.write(signature, "latin1");
-  header.writeUInt32LE(36 + body.length, 4);
-  header[8] = revision;
-  return checked(Buffer.concat([header, body]), 9);
-}
 
 /** The kernel after it read `tables` through a root pointer of revision 2. */
 async function read(...tables: Buffer[]): Promise<Kernel> {
   const kernel = await loadKernel({ ramBytes: 16 * MIB });
-  place(kernel, tables);
+  place(kernel.machine, tables);
   expect(kernel.exports["acpiInit"]!(BigInt(RSDP))).toBe(1);
   return kernel;
 }
-
-function place(kernel: Kernel, tables: Buffer[]): void {
-  const put = (at: number, content: Buffer): void => kernel.machine.bytes(BigInt(at), content.length).set(content);
-  const rsdp = Buffer.concat([Buffer.from("RSD PTR \0\0\0\0\0\0\0\x02", "latin1"), bytes([0, 4], [36, 4], [XSDT, 8], [0, 4])]);
-  const first = checked(rsdp.subarray(0, 20), 8);
-  put(RSDP, Buffer.concat([first, rsdp.subarray(20)]));
-  put(XSDT, table("XSDT", bytes(...tables.map((_, i) => [TABLES + i * TABLE_SPACING, 8] as [number, 8]))));
-  tables.forEach((content, i) => put(TABLES + i * TABLE_SPACING, content));
-}
-
-const lapic = (id: number, flags = 1): Buffer => bytes([0, 1], [8, 1], [id, 1], [id, 1], [flags, 4]);
-const x2apic = (id: number): Buffer => bytes([9, 1], [16, 1], [0, 2], [id, 4], [1, 4], [id, 4]);
-const madt = (...entries: Buffer[]): Buffer => table("APIC", Buffer.concat([bytes([0xfee00000, 4], [1, 4]), ...entries]));
 
 const cpuAffinity = (domain: number, apic: number, flags = 1): Buffer =>
   bytes([0, 1], [16, 1], [domain & 0xff, 1], [apic, 1], [flags, 4], [0, 1], [(domain >>> 8) & 0xff, 1], [domain >>> 16, 2], [0, 4]);
@@ -108,19 +68,6 @@ test("a range that is empty or wraps is left out, a table with a bad sum is not 
   const many = await read(srat(Array.from({ length: 20 }, (_, i) => memoryAffinity(i, i * 0x1000, 0x1000))));
   expect([nodes(many), nodeOf(many, 0x7000), nodeOf(many, 0x8000)]).toEqual([8, 7, 0]);
 });
-
-/** A device scope (VT-d 8.3.1): type, start bus, path of [device, function]. */
-const scope = (type: number, bus: number, ...path: [device: number, fn: number][]): Buffer =>
-  bytes([type, 1], [6 + 2 * path.length, 1], [0, 2], [0, 1], [bus, 1], ...path.flatMap(([device, fn]): [number, 1][] => [[device, 1], [fn, 1]]));
-const remapping = (flags: number, base: number | bigint, scopes: Buffer[] = [], segment = 0): Buffer => {
-  const rest = Buffer.concat(scopes);
-  return Buffer.concat([bytes([0, 2], [16 + rest.length, 2], [flags, 1], [0, 1], [segment, 2], [base, 8]), rest]);
-};
-const reserved = (start: number | bigint, last: number | bigint, scopes: Buffer[] = []): Buffer => {
-  const rest = Buffer.concat(scopes);
-  return Buffer.concat([bytes([1, 2], [24 + rest.length, 2], [0, 4], [start, 8], [last, 8]), rest]);
-};
-const dmar = (...structures: Buffer[]): Buffer => table("DMAR", Buffer.concat([bytes([38, 1], [1, 1], [0, 8], [0, 2]), ...structures]));
 
 const DMAR_SOURCE = "arch/x86_64/acpi-dmar.ts";
 /** The fields of struct `name` at linear `ptr`. */
@@ -189,7 +136,7 @@ test("mutated tables never break the reader", async () => {
       const tables = good.map((content) => Buffer.from(content));
       for (const [which, at, value] of changes) tables[which]![Math.min(at, tables[which]!.length - 1)] = value;
       for (const content of tables) if (content.readUInt32LE(4) <= content.length) checked(content, 9);
-      place(kernel, tables);
+      place(kernel.machine, tables);
       kernel.exports["acpiInit"]!(BigInt(RSDP));
       expect(nodes(kernel)).toBeLessThanOrEqual(8);
       for (const { scopeFirst, scopeCount } of [...units(kernel), ...regions(kernel)]) expect(scopeFirst! + scopeCount!).toBeLessThanOrEqual(64n);
