@@ -26,7 +26,8 @@ import {
 import { blockIoctl } from "./block-ioctl";
 import { buffersDropClean, buffersForget, buffersPut, buffersReadAhead, buffersWrite } from "./buffer-cache";
 import { buffersCrowded } from "./buffer-table";
-import { Disk, diskErrors, diskFlush, diskTransferKillable } from "./disk";
+import { Disk, diskErrors, diskTransferKillable } from "./disk";
+import { diskFlush } from "./disk-flush";
 import { REQUEST_PIECES, requestCreatePages, requestFree, requestPiecePa } from "./request";
 
 const PAGE: u32 = 4096;

@@ -16,7 +16,8 @@ import { File, FileRight } from "../vfs/types";
 import { BlockDevice, blockDeviceOf, blockDeviceSectors, diskOf, isPartition } from "./block-device";
 import { blockPartitionsScan } from "./block-worker";
 import { buffersDropClean, buffersForget, buffersWrite } from "./buffer-cache";
-import { Disk, diskFlush, diskTransfer } from "./disk";
+import { Disk, diskTransfer } from "./disk";
+import { diskFlush } from "./disk-flush";
 import { REQUEST_PIECES, requestAdd, requestCreate, requestFree } from "./request";
 
 const enum Ioctl {

@@ -15,7 +15,8 @@ import {
   ALL_SECTORS, Buffer, bufferFind, bufferIsOf, buffersLock, buffersUnlock, dirtyAfter, dirtyHead, dirtyNodeOf, dirtyTime, orderOf, writingBegin,
   writingEnd,
 } from "./buffer-table";
-import { Disk, diskErrors, diskFlush, diskTransfer } from "./disk";
+import { Disk, diskErrors, diskTransfer } from "./disk";
+import { diskFlush } from "./disk-flush";
 import { Request, requestAdd, requestCreate, requestFree, REQUEST_PIECES } from "./request";
 import { LEVEL_MOST, maskAtLevel } from "./write-order";
 

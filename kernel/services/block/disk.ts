@@ -10,6 +10,7 @@
  * Invariants  D1  `requests` holds every request that is not DONE, in the order of submission.
  *             D2  a request is ISSUED exactly when its queue names it at request.tag, and only while the queue has a ring.
  *             D3  what a driver writes (counters, ids, statuses) is checked before use; nonsense costs the driver its port.
+ *             D4  while a request is suspect (poison.ts), one is under way at a time, the oldest.
  * Locking     Disk.lock (Rank.BLOCK) guards all of it, queues included; notifications and wait queues are taken below it. One lock for
  *             all queues: it is held for some hundred instructions a request, and a driver is one thread that costs a hundred times
  *             that; the order of D1 across queues comes for nothing.
@@ -17,10 +18,10 @@
  */
 import { monoNowNs, physLoad32, physLoad64, physStore32, physStore64 } from "../../../arch/current";
 import {
-  BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_MAGIC, BLOCK_QUEUES, BlockCompletion, BlockFeature, BlockFlag, BlockGeometry, BlockOp, BlockRequest, BlockRing, BlockSegment,
+  BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_QUEUES, BlockCompletion, BlockFlag, BlockGeometry, BlockRequest, BlockRing, BlockSegment,
 } from "../../abi/block-ring";
 import { Errno } from "../../abi/errno";
-import { MemoryObject, memoryObjectAt, memoryObjectCreate, memoryObjectPa } from "../../core/cap/memory-object";
+import { MemoryObject, memoryObjectAt } from "../../core/cap/memory-object";
 import { objectAt, objectGet, objectPut } from "../../core/cap/object";
 import { notificationAt, notificationSignal } from "../../core/ipc/notification";
 import { thisCpu } from "../../core/sched/cpu";
@@ -33,8 +34,10 @@ import { wordAt, wordSet } from "../../lib/words";
 import { currentProcess, processOf } from "../process/process";
 import { processGet, processPut } from "../process/process-table";
 import { addressSpoil, ringSpoil } from "./ring-fault";
+import { isSuspect, requestBlame, requestGivenUpLog } from "./poison";
+import { COMPLETION_BYTES, COMPLETIONS_AT, headerPa, REQUEST_BYTES, REQUESTS_AT, ringCreate, ringPa, SEGMENTS_AT } from "./ring-pages";
 import { dmaDetach, dmaMap, dmaUnmap } from "./dma";
-import { Request, requestAt, requestCreate, requestFree, requestNode, requestPieceBytes, RequestState, requestWait } from "./request";
+import { Request, requestAt, requestFree, requestNode, requestPieceBytes, RequestState, requestWait } from "./request";
 
 @final @unmanaged
 export class Disk {
@@ -56,6 +59,8 @@ export class Disk {
   driver: u32;       // Process that attached, one reference; 0: none
   errors: u32;       // of write-back (lib/errseq.ts)
   needsScan: u32;    // for partitions
+  inFlight: u32;     // requests that are ISSUED
+  suspects: u32;     // requests on the list that may be what their drivers died of (D4)
   reads: u64;        // requests done, sectors moved: /proc/diskstats
   readSectors: u64;
   writes: u64;
@@ -79,13 +84,6 @@ const QUEUES: usize = memory.data(8 * 8 * 16, 8);
 const TAGS: usize = memory.data(8 * 8 * 128 * 4, 4);
 if (offsetof<Disk>() > 256) ERROR("DISKS has 256 bytes a disk");
 if (offsetof<Queue>() != 16) ERROR("QUEUES has 16 bytes a queue");
-
-const PAGE: u32 = 4096;
-const REQUEST_BYTES: u32 = 1024;
-const SEGMENTS_AT: u32 = 32;
-const REQUESTS_AT: u32 = PAGE;
-const COMPLETIONS_AT: u32 = PAGE + BLOCK_ENTRIES * REQUEST_BYTES;
-const RING_PAGES: u32 = COMPLETIONS_AT / PAGE + 1;
 
 /** Disk `index`, or null when there can be none of that number. */
 export function diskAt(index: u32): Disk | null {
@@ -113,18 +111,7 @@ export function disksInit(): void {
   }
 }
 
-// ---- The ring, as the kernel writes and reads it ----
-
-function ringPa(ring: MemoryObject, offset: u32): u64 { return memoryObjectPa(ring, offset / PAGE) + offset % PAGE; }
-function headerPa(ring: MemoryObject, field: usize): u64 { return ringPa(ring, <u32>field); }
-
-function ringCreate(): MemoryObject | null {
-  const ring = memoryObjectCreate(RING_PAGES, false, 0);
-  if (!ring) return null;
-  physStore32(headerPa(ring, offsetof<BlockRing>("magic")), BLOCK_MAGIC);
-  physStore32(headerPa(ring, offsetof<BlockRing>("entries")), BLOCK_ENTRIES);
-  return ring;
-}
+// ---- Issuing ----
 
 /** Puts one request into its queue's ring under `tag` (D2); no room is needed beyond a free tag. */
 function issueLocked(disk: Disk, queue: Queue, request: Request, tag: u32): void {
@@ -147,6 +134,7 @@ function issueLocked(disk: Disk, queue: Queue, request: Request, tag: u32): void
   request.state = RequestState.ISSUED;
   request.issuedNs = monoNowNs();
   disk.waiting--;
+  disk.inFlight++;
   queue.submitHead++;
   queue.inFlight++;
   physStore32(headerPa(ring, offsetof<BlockRing>("submitHead")), queue.submitHead);
@@ -162,7 +150,7 @@ function tagFree(disk: Disk, queue: u32): u32 {
 function tryIssueLocked(disk: Disk, request: Request): u64 {
   request.queue %= disk.queues; // the driver of before may have had more
   const queue = queueOf(disk, request.queue);
-  if (queue.inFlight == BLOCK_ENTRIES) return 0;
+  if (queue.inFlight == BLOCK_ENTRIES || disk.suspects != 0 && disk.inFlight != 0) return 0; // D4
   issueLocked(disk, queue, request, tagFree(disk, request.queue));
   return BLOCK_DOORBELL << request.queue;
 }
@@ -229,20 +217,11 @@ export function diskTransferKillable(disk: Disk, request: Request): i32 {
   return result;
 }
 
-/** Everything written before is on the medium. */
-export function diskFlush(disk: Disk): i32 {
-  if (!(disk.features & BlockFeature.FLUSH)) return 0; // the device keeps nothing back
-  const request = requestCreate(BlockOp.FLUSH, 0);
-  if (!request) return -Errno.NOMEM;
-  const result = diskTransfer(disk, request);
-  requestFree(request);
-  return result;
-}
-
 /** The request is done: off the list, its caller awake. */
 export function finishLocked(disk: Disk, request: Request, status: i32): void {
   listRemove(requestNode(request));
   if (request.state == <u32>RequestState.WAITING) disk.waiting--;
+  if (isSuspect(request)) disk.suspects--;
   request.state = RequestState.DONE;
   request.status = status;
   if (request.op == 0) {
@@ -333,8 +312,9 @@ export function diskDetach(disk: Disk, generation: u32): void {
   const queues = disk.generation == generation ? disk.queues : 0;
   const doorbell = disk.doorbell;
   const driver = disk.driver;
+  const isAlone = disk.inFlight == 1;
   if (queues != 0) dmaDetach(disk.index);
-  for (let i: u32 = 0; i < queues; i++) wordSet(rings, i, queueLeaveLocked(disk, i));
+  for (let i: u32 = 0; i < queues; i++) wordSet(rings, i, queueLeaveLocked(disk, i, isAlone));
   if (queues != 0) {
     disk.queues = 0;
     disk.doorbell = 0;
@@ -351,22 +331,31 @@ export function diskDetach(disk: Disk, generation: u32): void {
 }
 
 /** The queue's ring, which it has no more. */
-function queueLeaveLocked(disk: Disk, index: u32): u32 {
+function queueLeaveLocked(disk: Disk, index: u32, isAlone: bool): u32 {
   const queue = queueOf(disk, index);
   const ring = queue.ring;
-  for (let tag: u32 = 0; tag < BLOCK_ENTRIES; tag++) tagReturnLocked(disk, index, tag);
+  for (let tag: u32 = 0; tag < BLOCK_ENTRIES; tag++) tagReturnLocked(disk, index, tag, isAlone);
   queue.ring = 0;
   queue.inFlight = 0;
   return ring;
 }
 
-function tagReturnLocked(disk: Disk, queue: u32, tag: u32): void {
+/** The request waits for the next driver, unless too many have died of it. */
+function tagReturnLocked(disk: Disk, queue: u32, tag: u32, isAlone: bool): void {
   const address = wordAt(tagsOf(disk, queue), tag);
   if (address == 0) return;
-  requestAt(address).state = RequestState.WAITING;
-  requestAt(address).isReplay = 1;
+  const request = requestAt(address);
+  request.state = RequestState.WAITING;
+  request.isReplay = 1;
   disk.waiting++;
+  disk.inFlight--;
   wordSet(tagsOf(disk, queue), tag, 0);
+  const wasSuspect = isSuspect(request);
+  const isGivenUp = requestBlame(request, isAlone);
+  if (isSuspect(request) && !wasSuspect) disk.suspects++;
+  if (!isGivenUp) return;
+  requestGivenUpLog(disk.index, request);
+  finishLocked(disk, request, -Errno.IO);
 }
 
 /** Takes the completions in the ring of queue `index`: how many, -ESTALE for a driver of before, -EPROTO for nonsense (D3). */
@@ -382,12 +371,12 @@ export function diskComplete(disk: Disk, generation: u32, index: u32): i32 {
 function completeLocked(disk: Disk, index: u32): i32 {
   const queue = queueOf(disk, index);
   const ring = memoryObjectAt(queue.ring);
-  ringSpoil(disk.index, headerPa(ring, 0), ringPa(ring, COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * <u32>offsetof<BlockCompletion>()));
+  ringSpoil(disk.index, headerPa(ring, 0), ringPa(ring, COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * COMPLETION_BYTES));
   const head = physLoad32(headerPa(ring, offsetof<BlockRing>("completeHead")));
   const count = head - queue.completeTail;
   if (count > BLOCK_ENTRIES) return -Errno.PROTO;
   for (let i: u32 = 0; i < count; i++) {
-    const pa = ringPa(ring, COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * <u32>offsetof<BlockCompletion>());
+    const pa = ringPa(ring, COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * COMPLETION_BYTES);
     const id = physLoad64(pa);
     const status = <i32>physLoad32(pa + offsetof<BlockCompletion>("status"));
     const tag = <u32>id;
@@ -395,6 +384,7 @@ function completeLocked(disk: Disk, index: u32): i32 {
     const request = requestAt(wordAt(tagsOf(disk, index), tag));
     wordSet(tagsOf(disk, index), tag, 0);
     queue.inFlight--;
+    disk.inFlight--;
     queue.completeTail++;
     dmaUnmap(disk.index, request);
     finishLocked(disk, request, status == 0 || status == -Errno.OPNOTSUPP ? status : -Errno.IO);

@@ -39,6 +39,8 @@ export class Request {
   tag: u32;        // of the ring entry while ISSUED
   isAbandoned: u32; // R2
   isReplay: u32;   // it was issued to a driver that died
+  deaths: u32;     // of drivers that had it
+  deathsAlone: u32; // of drivers that had nothing else
   pieces: u32;
   piece0: u32;     // REQUEST_PIECES pairs follow: pfn, offset << 16 | bytes
 }

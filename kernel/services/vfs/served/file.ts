@@ -8,7 +8,8 @@ import { FsAttributes, FsMethod, FsTruncate } from "../../../abi/file-system.gen
 import { UnmapKind } from "../../../core/mm/file-unmap";
 import { framePut, frameRefInc, pfnToPa } from "../../../core/mm/frame";
 import { totalPageCount } from "../../../core/mm/buddy";
-import { diskErrors, diskFlush } from "../../block/disk";
+import { diskErrors } from "../../block/disk";
+import { diskFlush } from "../../block/disk-flush";
 import { buffersWrite } from "../../block/buffer-cache";
 import { errseqCheck, errseqSample } from "../../../lib/errseq";
 import { fileAccessed, pageFill, pagesSeek, pagesUnmap } from "../file-pages";

@@ -5,7 +5,7 @@
 import { FsMethod, FsRelease, FsSync } from "../../../abi/file-system.gen";
 import { kfree } from "../../../core/mm/slab";
 import { buffersWrite } from "../../block/buffer-cache";
-import { diskFlush } from "../../block/disk";
+import { diskFlush } from "../../block/disk-flush";
 import { inodePut } from "../inode";
 import { File, inodeOf } from "../types";
 import { callBegin, callEnd, callMake, reply64, requestPut32, requestPutNode } from "./connection";

@@ -14,6 +14,8 @@ const ESTALE = -116;
 const SEED = Number(process.env["SEED"] ?? 20261125);
 const STEPS = Number(process.env["STEPS"] ?? 2500);
 const CPUS = 8;
+/** Lives that one poisonous request may cost. */
+const DRIVERS_MOST = 20;
 
 function submit(machine: DiskMachine, op: number, sector: number, sectors: number): number {
   const { vfs, disk } = machine;
@@ -171,6 +173,45 @@ function leftInUse(machine: DiskMachine): ReturnType<DiskMachine["vfs"]["inUse"]
   return machine.vfs.inUse();
 }
 
+test("a request that every driver dies of fails alone, after a limited number of drivers; all others are done", async () => {
+  const POISON = 77;
+  const machine = await DiskMachine.start();
+  const requests = Array.from({ length: 40 }, (_, i) => submit(machine, OP.READ, i === 20 ? POISON : 1000 + i, 1));
+  const poisoned = requests[20]!;
+  let deaths = 0;
+  for (; machine.listed().length > 0; deaths++) {
+    expect(deaths).toBeLessThan(DRIVERS_MOST);
+    machine.attach();
+    machine.start();
+    const ring = machine.ring(0);
+    for (let taken = ring.take(); taken.length > 0 && !taken.some(({ sector }) => sector === POISON); taken = ring.take()) {
+      for (const { id } of taken) ring.answer(id, 0);
+      machine.complete(0);
+    }
+    machine.detach(); // it has met the poison before it could answer what came with it
+  }
+  expect(deaths).toBeGreaterThan(2); // one death is nothing
+  for (const request of requests) expect(machine.requestField(request, "status") | 0).toBe(request === poisoned ? EIO : 0);
+  expect([machine.diskField("suspects"), machine.diskField("inFlight"), machine.diskField("waiting")]).toEqual([0, 0, 0]);
+});
+
+test("drivers that are killed while they get work done make no request fail", async () => {
+  const machine = await DiskMachine.start();
+  const requests = Array.from({ length: 200 }, (_, i) => submit(machine, OP.READ, i, 1));
+  for (let kills = 0; machine.listed().length > 0; kills++) {
+    expect(kills).toBeLessThan(300);
+    machine.attach();
+    machine.start();
+    const ring = machine.ring(0);
+    const [first] = ring.take();
+    ring.answer(first!.id, 0); // one request a life
+    machine.complete(0);
+    ring.take();
+    machine.detach();
+  }
+  for (const request of requests) expect(machine.requestField(request, "status")).toBe(0);
+});
+
 test("drivers that write garbage, answer twice and die at any moment lose and double nothing", async () => {
   const next = random(SEED);
   const machine = await DiskMachine.start();
@@ -224,6 +265,7 @@ test("drivers that write garbage, answer twice and die at any moment lose and do
       if (next(8) > 0 || machine.diskField("queues") === 0) return;
       counts.deaths++;
       machine.detach();
+      settle(); // a request that too many had died of has failed
     },
     () => { // honest, in any order
       const queues = machine.diskField("queues");
@@ -268,7 +310,7 @@ test("drivers that write garbage, answer twice and die at any moment lose and do
   machine.detach();
   machine.attach({ queues: 4 });
   machine.start();
-  for (let round = 0; round < 20 && open.length > 0; round++) {
+  for (let round = 0; round < 500 && open.length > 0; round++) { // one at a time, while one is suspect
     for (let queue = 0; queue < 4; queue++) {
       const ring = machine.ring(queue);
       for (const { id } of ring.take()) ring.answer(id, 0);
