@@ -133,7 +133,8 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1057, name: "thread_info", args: "thread: cap, info: out<ThreadInfo>" },
   /**
    * From its return on the thread makes no step in user mode until thread_resume; what it waits for in a call goes on, and SIGKILL ends it
-   * as ever. Once is enough: suspensions are not counted. EINTR: the thread will stand soon. Needs MANAGE.
+   * as ever. Suspensions are not counted: one resume ends them, and so does the end of the last capability made by the thread_open whose
+   * capability suspended it. EINTR: the thread will stand soon. Needs MANAGE.
    */
   { nr: 0x1058, name: "thread_suspend", args: "thread: cap", blocks: true },
   { nr: 0x1059, name: "thread_resume", args: "thread: cap" },

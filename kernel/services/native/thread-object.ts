@@ -3,6 +3,7 @@
  * tells is in thread-info.ts.
  *
  * Invariants  H1  an object names its thread by number and birth, and holds no reference to it: a thread that ended takes its number along.
+ *             H2  a thread that was suspended by an object goes on when nobody can name that object any more: its suspender died.
  */
 import { CapKind, CapRight } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
@@ -27,12 +28,22 @@ export class ThreadObject {
   process: u32; // Process, one reference
   tid: u32;     // H1
   startNs: u64;
+  suspends: u32; // H2
+  pad: u32;
 }
 
 export function threadObjectAt(object: usize): ThreadObject { return changetype<ThreadObject>(object); } // SAFETY: its kind is THREAD
 
 export function threadObjectsInit(): void {
-  objectKindSet(CapKind.THREAD, objectIgnore, objectIgnore, threadObjectDestroy);
+  objectKindSet(CapKind.THREAD, threadObjectOrphaned, objectIgnore, threadObjectDestroy);
+}
+
+function threadObjectOrphaned(object: KObject): void {
+  const thread = threadObjectAt(changetype<usize>(object));
+  const task = thread.suspends != 0 ? threadTask(thread) : null;
+  if (!task) return;
+  threadResume(task); // H2
+  taskPut(task);
 }
 
 function threadObjectDestroy(object: KObject): void {
@@ -81,17 +92,24 @@ function threadHasEnded(task: Task): bool {
 export function threadLookup(handle: u32, rights: u32): usize {
   const held = handleLookup(handle, CapKind.THREAD, rights);
   if (isErrPtr(held)) return held;
-  const thread = threadObjectAt(held);
-  const task = procTask(processOf(thread.process), thread.tid);
-  const isLive = task != null && task.startNs == thread.startNs && !threadHasEnded(task); // H1
+  const task = threadTask(threadObjectAt(held));
   objectPut(objectAt(held));
-  if (task && isLive && !processIsGuarded(taskProcess(task), handle, CapKind.THREAD)) return changetype<usize>(task);
-  if (task) taskPut(task);
-  return <usize>(isLive ? -Errno.PERM : -Errno.STALE);
+  if (!task) return <usize>-Errno.STALE;
+  if (!processIsGuarded(taskProcess(task), handle, CapKind.THREAD)) return changetype<usize>(task);
+  taskPut(task);
+  return <usize>-Errno.PERM;
+}
+
+/** The live thread of an object with a reference, or null (H1). */
+function threadTask(thread: ThreadObject): Task | null {
+  const task = procTask(processOf(thread.process), thread.tid);
+  if (!task || (task.startNs == thread.startNs && !threadHasEnded(task))) return task;
+  taskPut(task);
+  return null;
 }
 
 export function nativeThreadSuspend(thread: u32): i64 {
-  const found = threadLookup(thread, CapRight.MANAGE);
+  const found = suspendsSet(thread, 1);
   if (isErrPtr(found)) return <i32>found;
   const result = threadSuspend(taskOf(<u32>found));
   taskPut(taskOf(<u32>found));
@@ -99,11 +117,25 @@ export function nativeThreadSuspend(thread: u32): i64 {
 }
 
 export function nativeThreadResume(thread: u32): i64 {
-  const found = threadLookup(thread, CapRight.MANAGE);
+  const found = suspendsSet(thread, 0);
   if (isErrPtr(found)) return <i32>found;
   threadResume(taskOf(<u32>found));
   taskPut(taskOf(<u32>found));
   return 0;
+}
+
+/** threadLookup for who suspends or resumes; the object remembers which (H2). */
+function suspendsSet(handle: u32, suspends: u32): usize {
+  const found = threadLookup(handle, CapRight.MANAGE);
+  if (isErrPtr(found)) return found;
+  const held = handleLookup(handle, CapKind.THREAD, CapRight.MANAGE);
+  if (isErrPtr(held)) { // revoked just now
+    taskPut(taskOf(<u32>found));
+    return held;
+  }
+  threadObjectAt(held).suspends = suspends;
+  objectPut(objectAt(held));
+  return found;
 }
 
 export function nativeThreadSchedule(thread: u32, policy: u32, priority: u32): i64 {

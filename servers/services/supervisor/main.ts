@@ -23,7 +23,7 @@ import { delayNs, endText, failuresAfter, Verdict, verdict } from "./policy";
 import { predecessorsAwait } from "./predecessor";
 import { spawn, spawnInit } from "./spawn";
 import { tableText } from "./table";
-import { threadsStand } from "./threads";
+import { standsDrop, threadsStand } from "./threads";
 
 export { serverBuffer };
 
@@ -217,6 +217,7 @@ function bury(it: Instance): void {
   ended(it, STATUS.word, how);
   if (!crash && it.stands.length == 0) return;
   const stands = it.stands;
+  standsDrop(stands);
   it.stands = [];
   startDue(); // names can wait, programs that use the server should not
   for (let i = 0; i < stands.length; i++) logAll(backtrace(stands[i].frames, it.manifest.name, stands[i].doing));

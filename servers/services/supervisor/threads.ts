@@ -21,9 +21,11 @@ export class Stand {
   doing: string = "";
   /** Offsets from the start of its code, innermost first. */
   frames: u64[] = [];
+  /** The THREAD capability by which it is suspended, for as long as it is kept. */
+  thread: u32 = 0;
 }
 
-/** Stops each thread of a process for good, and tells where it stands. */
+/** Stops each thread of a process, until standsDrop, and tells where it stands. */
 export function threadsStand(process: u32): Stand[] {
   const stands: Stand[] = [];
   let tid: i64 = 0;
@@ -32,15 +34,21 @@ export function threadsStand(process: u32): Stand[] {
     if (thread < 0) continue; // it ended just now
     const stand = standOf(<u32>thread);
     if (stand) stands.push(stand);
-    capDrop(<u32>thread);
+    else capDrop(<u32>thread);
   }
   return stands;
+}
+
+/** Lets go of the threads: they are dead. */
+export function standsDrop(stands: Stand[]): void {
+  for (let i = 0; i < stands.length; i++) capDrop(stands[i].thread);
 }
 
 function standOf(thread: u32): Stand | null {
   if (threadInfo(thread, INFO) < 0) return null;
   const info = changetype<ThreadInfo>(INFO); // SAFETY: storage of that size
   const stand = new Stand();
+  stand.thread = thread;
   stand.doing = doingText(info.state, info.call);
   if (threadSuspend(thread) < 0 || threadInfo(thread, INFO) < 0) return stand;
   for (let i: u32 = 0; i < min<u32>(info.frames, CRASH_FRAMES); i++) {

@@ -79,6 +79,9 @@ static void suspending(void) {
   check(native1(THREAD_SUSPEND, first) == 0 && native1(THREAD_RESUME, first) == 0 && moves(&shared->spins[0]), "resumed once, it goes on");
   check(native1(THREAD_RESUME, first) == 0, "resuming a thread that runs is harmless");
 
+  long again = native2(THREAD_OPEN, process, shared->tid[0]), copy = native3(CAP_COPY, again, RIGHT_ALL, 0);
+  check(native1(THREAD_SUSPEND, again) == 0 && native1(CAP_DROP, again) == 0 && stands(&shared->spins[0]), "suspended while somebody holds the capability");
+  check(native1(CAP_DROP, copy) == 0 && moves(&shared->spins[0]), "no longer: nobody is left standing by a suspender that died");
   kill(pid, SIGSTOP);
   int status;
   waitpid(pid, &status, WUNTRACED);
