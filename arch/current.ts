@@ -1,7 +1,7 @@
 /** The port the kernel is built for: portable code imports the machine from here and from nowhere else. */
 export * from "./x86_64/intrinsics";
 export * from "./x86_64/trap-frame";
-export { monoNowNs, timerArm, timerDisarm } from "./x86_64/timer";
+export { monoNowNs, ticksToNs, timerArm, timerDisarm, tscToNs } from "./x86_64/timer";
 export { tssStackSet } from "./x86_64/gdt";
 export { apicSendIpi, Vector } from "./x86_64/apic";
 export { fpuAreaBytes, fpuAreaInit, fpuFeatureMask } from "./x86_64/fpu";

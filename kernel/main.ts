@@ -26,7 +26,7 @@ import { schedSelftestStart } from "./core/sched/sched-selftest";
 import { taskOf } from "./core/sched/task";
 import { processSpawnInit, userThreadBegin } from "./services/process/init";
 import { servicesStart } from "./services/start";
-import { syscallFinish, syscallHandle } from "./services/syscall-entry";
+import { syscallFinish, syscallHandle, syscallIpc, syscallResumeEnd } from "./services/syscall-entry";
 import { LogLevel, logBegin, logCString, logConsoleLevelSet, logEnd, logInfo, logInit, logKeyDec, logStr } from "./lib/log";
 import { panicFrame } from "./lib/panic";
 
@@ -116,9 +116,19 @@ export function syscallEntry(frame: usize): u32 {
   return syscallHandle(frame);
 }
 
+/** First for ipc_call and ipc_reply_wait; returns when the call is to go the way of all others, through syscallEntry. */
+export function ipcEntry(frame: usize): void {
+  syscallIpc(frame);
+}
+
 /** What a system call leaves to do on the way back; 1 leaves by IRET, 0 allows SYSRET. */
 export function syscallWork(frame: usize, why: u32): u32 {
   return syscallFinish(frame, why);
+}
+
+/** A task whose system call nobody ended (core/sched/resume.ts) was switched to: the rest of the call, then the way out by IRET. */
+export function syscallResumed(frame: usize): void {
+  syscallResumeEnd(frame);
 }
 
 /** First run of a new kernel stack. */

@@ -28,6 +28,12 @@
 #define FRAME_RFLAGS (19 * 8)
 #define FRAME_RSP (20 * 8)
 #define FRAME_SIZE (22 * 8)
+#define CALLEE_SAVED_SIZE (6 * 8)
+#define TASK_SAVED_SP 16        /* task.ts */
+#define TASK_ON_CPU 52
+#define LINEAR_BASE -0x80000000
+#define IPC_CALL 0x1011         /* kernel/abi/native.ts */
+#define IPC_REPLY_WAIT 0x1012
 #define USER_CS 0x33            /* gdt.ts */
 #define USER_SS 0x2b
 #define MSR_GS_BASE 0xc0000101
@@ -38,40 +44,30 @@
 /* Linear address of the frame at RSP: the window starts 2 GiB below the top, so its bit 31 goes. */
 #define LINEAR_OF_RSP(register) mov %esp, register; btr $31, register
 
+.macro PUSH_CALLEE_SAVED
+  .irp register, rbx, rbp, r12, r13, r14, r15
+  push %\register
+  .endr
+.endm
+
+.macro POP_CALLEE_SAVED
+  .irp register, r15, r14, r13, r12, rbp, rbx
+  pop %\register
+  .endr
+.endm
+
 .macro PUSH_REGISTERS
-  push %rdi
-  push %rsi
-  push %rdx
-  push %rcx
-  push %rax
-  push %r8
-  push %r9
-  push %r10
-  push %r11
-  push %rbx
-  push %rbp
-  push %r12
-  push %r13
-  push %r14
-  push %r15
+  .irp register, rdi, rsi, rdx, rcx, rax, r8, r9, r10, r11
+  push %\register
+  .endr
+  PUSH_CALLEE_SAVED
 .endm
 
 .macro POP_REGISTERS
-  pop %r15
-  pop %r14
-  pop %r13
-  pop %r12
-  pop %rbp
-  pop %rbx
-  pop %r11
-  pop %r10
-  pop %r9
-  pop %r8
-  pop %rax
-  pop %rcx
-  pop %rdx
-  pop %rsi
-  pop %rdi
+  POP_CALLEE_SAVED
+  .irp register, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi
+  pop %\register
+  .endr
 .endm
 
   .section .text, "ax"
@@ -167,10 +163,14 @@ syscall_entry:
   push %rax                     /* vector: its number */
   PUSH_REGISTERS
   LINEAR_OF_RSP(%edi)
+  lea -IPC_CALL(%rax), %ecx
+  cmp $(IPC_REPLY_WAIT - IPC_CALL), %ecx
+  jbe 3f
+1:
   call kernel_syscallEntry
   test %eax, %eax
   jnz 2f
-1:
+syscall_leave:
   /* Untouched frame: C kept the callee-saved registers, so only the others come back from it. */
   mov FRAME_RIP(%rsp), %rcx     /* canonical, as SYSRET needs it: the page below the hole is never mapped */
   mov FRAME_RFLAGS(%rsp), %r11
@@ -189,8 +189,12 @@ syscall_entry:
   mov %eax, %esi
   call kernel_syscallWork
   test %eax, %eax
-  jz 1b
+  jz syscall_leave
   jmp frame_return
+3:
+  call kernel_ipcEntry          /* returns when it did nothing */
+  LINEAR_OF_RSP(%edi)
+  jmp 1b
 
 /* First instruction of a new thread, RSP at its TrapFrame; a kernel thread never returns from threadStart. */
   .global thread_entry
@@ -202,21 +206,34 @@ thread_entry:
 /* void context_switch_native(u64 *savedSp, u64 nextSp); the stack of a new thread is made by its creator. */
   .global context_switch_native
 context_switch_native:
-  push %rbp
-  push %rbx
-  push %r12
-  push %r13
-  push %r14
-  push %r15
+  PUSH_CALLEE_SAVED
   mov %rsp, (%rdi)
   mov %rsi, %rsp
-  pop %r15
-  pop %r14
-  pop %r13
-  pop %r12
-  pop %rbx
-  pop %rbp
+  POP_CALLEE_SAVED
   ret
+
+/*
+ * void syscall_resume_native(Task *prev, TrapFrame *next, u32 *lock), linear addresses: a switch to the end of another task's system
+ * call. What that one had on its stack is forgotten; the old task begins anew at syscall_resumed if anybody switches to it. It is let
+ * go as soon as its stack is left.
+ */
+  .global syscall_resume_native
+syscall_resume_native:
+  push $syscall_resumed
+  sub $CALLEE_SAVED_SIZE, %rsp
+  mov %rsp, LINEAR_BASE + TASK_SAVED_SP(%rdi)
+  lea LINEAR_BASE(%rsi), %rsp
+  movl $0, LINEAR_BASE + TASK_ON_CPU(%rdi)
+  movl $0, LINEAR_BASE(%rdx)
+  POP_CALLEE_SAVED
+  sub $CALLEE_SAVED_SIZE, %rsp
+  jmp syscall_leave
+syscall_resumed:
+  mov %gs:CPU_KERNEL_SP, %rsp
+  sub $FRAME_SIZE, %rsp
+  LINEAR_OF_RSP(%edi)
+  call kernel_syscallResumed
+  jmp frame_return
 
 /* void segments_reload(void): kernel CS and flat data segments after LGDT. gs keeps its base. */
   .global segments_reload

@@ -106,16 +106,8 @@ INTRINSIC(u32, user_cmpxchg32)(u32 found, u64 va, u32 expected, u32 value) {
 INTRINSIC(u32, probe_load64)(u32 ptr, u64 va) { return (u32)probe_load64_native(LINEAR(ptr), va); }
 
 /* ---- This CPU ---- */
-INTRINSIC(u32, this_cpu)(void) {
-  u32 self;
-  __asm__ volatile("mov %%gs:0, %0" : "=r"(self));
-  return self;
-}
-INTRINSIC(u32, current_task)(void) {
-  u32 task;
-  __asm__ volatile("mov %%gs:4, %0" : "=r"(task));
-  return task;
-}
+INTRINSIC(u32, this_cpu)(void) { return *(volatile u32 __seg_gs*)0; }
+INTRINSIC(u32, current_task)(void) { return *(volatile u32 __seg_gs*)4; }
 INTRINSIC(u64, rdtsc)(void) {
   u32 low, high;
   __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
@@ -129,6 +121,16 @@ INTRINSIC(u64, rdmsr)(u32 msr) {
   u32 low, high;
   __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
   return (u64)high << 32 | low;
+}
+INTRINSIC(u64, rdfsbase)(void) {
+  u64 base;
+  __asm__ volatile("rdfsbase %0" : "=r"(base));
+  return base;
+}
+INTRINSIC(u64, rdgsbase_user)(void) {
+  u64 base;
+  __asm__ volatile("swapgs; rdgsbase %0; swapgs" : "=r"(base));
+  return base;
 }
 INTRINSIC(void, wrmsr)(u32 msr, u64 value) {
   __asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
@@ -177,14 +179,20 @@ INTRINSIC(void, cpu_options_set)(u32 options) { cpu_options = options; }
 
 INTRINSIC(void, fpu_save)(u32 ptr) {
   u8* area = LINEAR(ptr);
-  if (LIKELY(cpu_options & OPTION_XSAVEOPT)) __asm__ volatile("xsaveopt64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-  else if (cpu_options & OPTION_XSAVE) __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-  else __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+  if (LIKELY(cpu_options & OPTION_XSAVEOPT)) __asm__ volatile("xsaveopt64 %0" : : "m"(*area), "a"(-1), "d"(-1) : "memory");
+  else if (cpu_options & OPTION_XSAVE) __asm__ volatile("xsave64 %0" : : "m"(*area), "a"(-1), "d"(-1) : "memory");
+  else __asm__ volatile("fxsave64 %0" : : "m"(*area) : "memory");
 }
 INTRINSIC(void, fpu_restore)(u32 ptr) {
   u8* area = LINEAR(ptr);
-  if (LIKELY(cpu_options & OPTION_XSAVE)) __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"(-1), "d"(-1) : "memory");
-  else __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+  if (LIKELY(cpu_options & OPTION_XSAVE)) __asm__ volatile("xrstor64 %0" : : "m"(*area), "a"(-1), "d"(-1) : "memory");
+  else __asm__ volatile("fxrstor64 %0" : : "m"(*area) : "memory");
+}
+INTRINSIC(void, fpu_exchange)(u32 save, u32 restore) {
+  u8 *from = LINEAR(save), *to = LINEAR(restore);
+  if (LIKELY(cpu_options & OPTION_XSAVEOPT))
+    __asm__ volatile("xsaveopt64 %0; xrstor64 %1" : : "m"(*from), "m"(*to), "a"(-1), "d"(-1) : "memory");
+  else x86_64_fpu_save(save), x86_64_fpu_restore(restore);
 }
 extern s32 user_fpu_save_native(u64 va);
 extern s32 user_fpu_restore_native(u64 va);
@@ -212,8 +220,10 @@ INTRINSIC(u32, hw_random)(u32 ptr) {
 
 /* ---- Control flow ---- */
 extern void context_switch_native(u64* saved, u64 next);
+extern void syscall_resume_native(u64 prev, u64 frame, u64 lock) __attribute__((noreturn));
 extern char isr_stubs[], thread_entry[], syscall_entry[];
 INTRINSIC(void, context_switch)(u32 saved, u64 next) { context_switch_native((u64*)LINEAR(saved), next); }
+INTRINSIC(void, syscall_resume)(u32 prev, u32 frame, u32 lock) { syscall_resume_native(prev, frame, lock); }
 INTRINSIC(u64, thread_entry_va)(void) { return (u64)thread_entry; }
 INTRINSIC(u64, isr_stub_va)(u32 vector) { return (u64)isr_stubs + vector * 16; }
 INTRINSIC(u64, syscall_entry_va)(void) { return (u64)syscall_entry; }

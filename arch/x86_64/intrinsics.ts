@@ -77,6 +77,10 @@
 /** CPUID leaf/subleaf; eax, ebx, ecx, edx are stored as four u32 at `ptr`. */
 @external("x86_64", "cpuid") export declare function cpuid(leaf: u32, subleaf: u32, ptr: usize): void;
 @external("x86_64", "rdmsr") export declare function rdmsr(msr: u32): u64;
+/** RDFSBASE; CR4.FSGSBASE is set. */
+@external("x86_64", "rdfsbase") export declare function rdfsbase(): u64;
+/** RDGSBASE between two SWAPGS: the base that user mode has; CR4.FSGSBASE is set. */
+@external("x86_64", "rdgsbase_user") export declare function rdgsbaseUser(): u64;
 @external("x86_64", "wrmsr") export declare function wrmsr(msr: u32, value: u64): void;
 @external("x86_64", "read_cr0") export declare function readCr0(): u64;
 @external("x86_64", "write_cr0") export declare function writeCr0(value: u64): void;
@@ -94,6 +98,8 @@
 /** XSAVE(OPT)/FXSAVE to, XRSTOR/FXRSTOR from a 64-byte aligned linear address, whichever the CPU has. */
 @external("x86_64", "fpu_save") export declare function fpuSave(ptr: usize): void;
 @external("x86_64", "fpu_restore") export declare function fpuRestore(ptr: usize): void;
+/** fpuSave to `savePtr` and fpuRestore from `restorePtr` in one. */
+@external("x86_64", "fpu_exchange") export declare function fpuExchange(savePtr: usize, restorePtr: usize): void;
 /** XSAVE to and XRSTOR from a 64-byte aligned area of user memory, on CPUs that have them: 0 or -EFAULT. */
 @external("x86_64", "user_fpu_save") export declare function userFpuSave(va: u64): i32;
 @external("x86_64", "user_fpu_restore") export declare function userFpuRestore(va: u64): i32;
@@ -120,6 +126,12 @@
  * (native u64) and returns on that stack.
  */
 @external("x86_64", "context_switch") export declare function contextSwitch(savedSpPtr: usize, nextSp: u64): void;
+/**
+ * contextSwitch from task `prevPtr` to the end of another task's system call: leaves through the TrapFrame at `nextFrame`, in which every
+ * register is right; whatever that task had on its stack below is forgotten. Once on that stack it stores 0 at Task.onCpu of `prevPtr` and
+ * at `lockPtr`. Never returns: when `prevPtr` is switched to again it begins anew with the export `syscallResumed`.
+ */
+@external("x86_64", "syscall_resume") export declare function syscallResume(prevPtr: usize, nextFrame: usize, lockPtr: usize): void;
 /** Native address of the code at which a new kernel stack starts (it calls the export `threadStart`, then leaves through the TrapFrame above it). */
 @external("x86_64", "thread_entry_va") export declare function threadEntryVa(): u64;
 /** Native address of interrupt stub `vector` (0..255), for the IDT. */

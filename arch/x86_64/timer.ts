@@ -51,7 +51,11 @@ export function monoNowNs(): u64 {
 
 /** Converts a TSC reading to nanoseconds since boot. */
 export function tscToNs(tsc: u64): u64 {
-  const ticks = tsc - TIMEKEEPER.tscBase;
+  return ticksToNs(tsc - TIMEKEEPER.tscBase);
+}
+
+/** Nanoseconds that `ticks` of the TSC take. */
+export function ticksToNs(ticks: u64): u64 {
   const mult = TIMEKEEPER.mult;
   return (((ticks >> 32) * mult) << (32 - MULT_SHIFT)) + (((ticks & 0xffffffff) * mult) >> MULT_SHIFT);
 }

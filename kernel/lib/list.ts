@@ -44,6 +44,12 @@ export function listRemove(node: ListNode): void {
   listInit(node);
 }
 
+/** listRemove of a node on a list that is soon put on one again: L1 does not hold meanwhile. */
+export function listUnlink(node: ListNode): void {
+  node.prev.next = node.next;
+  node.next.prev = node.prev;
+}
+
 /** The node embedded in a struct at `address`. */
 export function listNodeAt(address: usize): ListNode {
   return changetype<ListNode>(address); // SAFETY: the caller names a ListNode field by its offset

@@ -99,6 +99,19 @@ export function spinUnlock(lock: SpinLock): void {
   atomic.store<u32>(changetype<usize>(lock), 0);
 }
 
+/** True when every taking must be told to the debug hooks: the quiet functions are not to be used. */
+export function spinIsWatched(): bool { return spinDebug; }
+
+/** spinTryLock for the shortest paths. */
+export function spinTryQuiet(lock: SpinLock): bool {
+  return atomic.cmpxchg<u32>(changetype<usize>(lock), 0, 1) == 0;
+}
+
+/** spinUnlock of what spinTryQuiet took. */
+export function spinUnlockQuiet(lock: SpinLock): void {
+  atomic.store<u32>(changetype<usize>(lock), 0);
+}
+
 /** True when somebody holds the lock (asserts in ...Locked functions). */
 export function spinIsHeld(lock: SpinLock): bool {
   return atomic.load<u32>(changetype<usize>(lock)) != 0;

@@ -9,8 +9,9 @@
  */
 import { trapFrameOf, TrapFrame } from "../../arch/current";
 import { Errno } from "../abi/errno";
+import { ipcFast, ipcResumed } from "../core/ipc/fast";
 import { currentTask } from "../core/sched/cpu";
-import { schedule } from "../core/sched/sched";
+import { schedule, switchDone } from "../core/sched/sched";
 import { Task, TaskWork, taskWorkClear, taskWorkSet } from "../core/sched/task";
 import { confinedMay } from "./native/confine";
 import { threadExit } from "./process/exit";
@@ -39,6 +40,11 @@ export function syscallHandle(framePtr: usize): u32 {
   return atomic.load<u32>(changetype<usize>(currentTask()));
 }
 
+/** Called by entry.S before syscallHandle for ipc_call and ipc_reply_wait; returns when nothing was done. */
+export function syscallIpc(framePtr: usize): void {
+  ipcFast(trapFrameOf(framePtr));
+}
+
 /** Called by entry.S with syscallHandle's answer: 1 leaves by IRET, 0 allows SYSRET. */
 export function syscallFinish(framePtr: usize, why: u32): u32 {
   const frame = trapFrameOf(framePtr);
@@ -49,6 +55,13 @@ export function syscallFinish(framePtr: usize, why: u32): u32 {
   if ((atomic.load<u32>(changetype<usize>(task)) & TaskWork.FRAME) == 0) return 0;
   taskWorkClear(task, TaskWork.FRAME);
   return 1;
+}
+
+/** Called by entry.S for a task that left its system call by resumeTo and was woken by somebody else; everything is done on return. */
+export function syscallResumeEnd(framePtr: usize): void {
+  switchDone();
+  ipcResumed(trapFrameOf(framePtr));
+  syscallFinish(framePtr, 0);
 }
 
 /** The call between two lines of the tracer, or one that a confined process may not make. */

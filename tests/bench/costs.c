@@ -1,6 +1,7 @@
 /* What one warm operation costs, seen from a program, in TSC counts: `name median`, a line each.
  * Under QEMU's icount with shift=0 a count is an instruction. `costs across` measures between two CPUs, `costs native` native calls only. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>

@@ -321,7 +321,9 @@ function signatureOf(fn: ParsedFunction, naming: Naming): string {
 
 /** A function called …Slow is the rare half of a common one: kept out of line, and out of the way of the common path. */
 function attributesOf(fn: ParsedFunction, naming: Naming): string {
-  return cNameOf(naming, fn.mangled).endsWith("Slow") ? "__attribute__((noinline, cold)) " : "";
+  const name = cNameOf(naming, fn.mangled);
+  if (name.endsWith("Inline")) return "inline __attribute__((always_inline)) ";
+  return name.endsWith("Slow") ? "__attribute__((noinline, cold)) " : "";
 }
 
 const CALL = /\bw2c_kernel_(\w+)\(instance(?:, )?/g;

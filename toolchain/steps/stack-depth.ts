@@ -27,7 +27,8 @@ const FAULT_FRAME = 22 * 8 + 16;
 const NATIVE_FRAME = 7 * 8;
 const TRAP_ENTRY = "kernel_trapEntry";
 const MAY_FAULT = /^(?:user|probe)_\w+_native$/;
-const ENTRIES = ["kernel_kernelMain", "kernel_apMain", "kernel_trapEntry", "kernel_syscallEntry", "kernel_syscallWork", "kernel_threadStart"];
+const ENTRIES = ["kernel_kernelMain", "kernel_apMain", "kernel_trapEntry", "kernel_syscallEntry", "kernel_syscallWork", "kernel_threadStart",
+  "kernel_ipcEntry", "kernel_syscallResumed"];
 const INDIRECT = "__indirect_call";
 export const STACK_RULES: string = join(ROOT, "toolchain/stack-rules.json");
 

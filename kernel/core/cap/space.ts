@@ -39,6 +39,9 @@ export const CAP_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 /** Slots in use in all spaces: tests compare it before and after (guarded by capLock). */
 const USED: usize = memory.data(8, 8);
 
+/** Grows whenever a capability on an endpoint goes: what was looked up at one epoch is true while it lasts (ipc/target.ts). */
+const EPOCH: usize = memory.data(8, 8);
+
 /** Where capLookupBadge puts the badge. */
 @final @unmanaged
 export class BadgeOut {
@@ -50,8 +53,12 @@ export function capSpaceAt(address: u32): CapSpace { return changetype<CapSpace>
 /** Before anything else of kernel/core/cap. */
 export function capInit(): void {
   spinInit(CAP_LOCK, Rank.CAP);
+  atomic.store<u64>(EPOCH, 1);
   objectKindsInit();
 }
+
+/** The epoch of look-ups, never 0. Read before the look-up whose result is kept. */
+export function capEpoch(): u64 { return atomic.load<u64>(EPOCH); }
 
 /** Capabilities in all spaces together. */
 export function capCountAll(): u32 { return wordAt(USED, 0); }
@@ -203,6 +210,7 @@ function objectLeave(object: KObject, events: u32): void {
 /** Frees a slot in use; the caller takes over its reference to the object. */
 function slotEmptyLocked(slot: CapSlot): u32 {
   const object = objectAt(slot.object);
+  if (object.kind == <u32>CapKind.ENDPOINT) atomic.add<u64>(EPOCH, 1);
   let events: u32 = 0;
   if (slot.rights & CapRight.RECEIVE && --object.receivers == 0) events |= Leaving.DEAF;
   if (--object.slots == 0) events |= Leaving.ORPHAN;

@@ -78,6 +78,7 @@ export function endpointCallUser(ep: Endpoint, call: IpcCall, deadlineNs: u64): 
     task.wakeReason = WakeReason.EVENT;
     taskStateSet(TaskState.SLEEPING);
     scheduleTo(receiver, endpointLock(ep));
+    task.resumeCpu = 0;
     if (callIsOver(call) && task.wakeReason == <u32>WakeReason.HANDOFF) return call.label; // E6
     return callFinish(ep, call, deadlineNs, Patience.SIGNALS);
   }
@@ -121,6 +122,7 @@ function callWaitLocked(ep: Endpoint, call: IpcCall, deadlineNs: u64, patience: 
     taskStateSet(patience == Patience.SIGNALS ? TaskState.SLEEPING : TaskState.UNINTERRUPTIBLE);
     spinUnlock(endpointLock(ep));
     schedTimeout(patience == Patience.KILL_ONLY ? killLook(deadlineNs) : deadlineNs);
+    currentTask().resumeCpu = 0;
     spinLock(endpointLock(ep));
   }
   return call.label;

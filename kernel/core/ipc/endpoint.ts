@@ -21,7 +21,7 @@
 import { trapFrameOf } from "../../../arch/current";
 import { CapKind } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { ListNode, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove, ownerOf } from "../../lib/list";
+import { ListNode, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove, listUnlink, ownerOf } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
 import { KObject, objectAt, objectGet, objectIgnore, objectInit, objectKindSet, objectPut } from "../cap/object";
@@ -149,13 +149,24 @@ export function receiverFirstLocked(ep: Endpoint): Task {
 
 export function receiverAddLocked(ep: Endpoint, task: Task): void {
   if (task.ipcState == <u32>ReceiveState.WAITING) return;
-  listInsertAfter(receiversOf(ep), receiveNode(task));
-  task.ipcState = ReceiveState.WAITING; // E5
+  receiverPutLocked(ep, task);
 }
 
 export function receiverRemoveLocked(task: Task): void {
   if (task.ipcState == <u32>ReceiveState.WAITING) listRemove(receiveNode(task));
   task.ipcState = ReceiveState.NONE;
+}
+
+/** receiverRemoveLocked of a task that waits. */
+export function receiverTakeLocked(task: Task): void {
+  listUnlink(receiveNode(task));
+  task.ipcState = ReceiveState.NONE;
+}
+
+/** receiverAddLocked of a task that does not wait yet. */
+export function receiverPutLocked(ep: Endpoint, task: Task): void {
+  listInsertAfter(receiversOf(ep), receiveNode(task));
+  task.ipcState = ReceiveState.WAITING; // E5
 }
 
 /** The four words of a message, from one program's registers to another's. */

@@ -3,10 +3,12 @@
  *
  * A reply whose caller waits on the same CPU gives it that CPU at once when nothing else is to be done here (handoff.ts).
  *
- * Invariants  R1  Task.ipcEndpoint is the endpoint of the call that the thread took last, one reference, until it replies.
+ * Invariants  R1  Task.ipcEndpoint is the endpoint that the thread receives on or took its last call from, one reference, until it
+ *                 replies without receiving, receives elsewhere, or hears that the endpoint is dead.
  * Locking     endpoint.ts.
  */
 import { trapFrameOf } from "../../../arch/current";
+import { IPC_NOTIFIED } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { listEmpty, listRemove } from "../../lib/list";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
@@ -23,6 +25,7 @@ import {
 } from "./endpoint";
 import { notificationAt, notificationIsSet, notificationTake } from "./notification";
 import { parcelFits } from "./parcel";
+import { callTargetDrop, waitTargetDrop } from "./target";
 
 /** What a receive ended with, besides a negated errno. */
 export const enum Received { CALL = 0, BITS = 1 }
@@ -81,6 +84,8 @@ export function endpointRefuse(reason: i32): void {
 /** The running thread ends: who waits for its reply hears so. */
 export function ipcThreadExit(): void {
   endpointRefuse(-Errno.PIPE);
+  callTargetDrop(currentTask());
+  waitTargetDrop(currentTask());
 }
 
 /**
@@ -89,22 +94,33 @@ export function ipcThreadExit(): void {
  * ipcRegisters has them. -EPIPE when the endpoint is dead, -EINTR, -ETIMEDOUT.
  */
 export function endpointReceive(ep: Endpoint, deadlineNs: u64): i32 {
+  const task = currentTask();
+  const before = task.ipcEndpoint;
+  task.ipcEndpoint = <u32>changetype<usize>(ep); // R1
+  if (before != 0) objectPut(objectAt(before));
+  return endpointReceiveOn(ep, deadlineNs);
+}
+
+/** The rest of a receive under way, from any point at which its thread woke up. */
+export function endpointReceiveOn(ep: Endpoint, deadlineNs: u64): i32 {
   spinLock(endpointLock(ep));
   const result = receiveLocked(ep, deadlineNs);
   spinUnlock(endpointLock(ep));
   return receiveEnd(ep, result);
 }
 
-/** R1, or the reference goes back; bits are taken. */
+/** Bits are taken; after an error the thread has nothing to do with the endpoint any more. */
 function receiveEnd(ep: Endpoint, result: i32): i32 {
   const task = currentTask();
-  if (result == <i32>Received.CALL) {
-    task.ipcEndpoint = <u32>changetype<usize>(ep);
-    return result;
-  }
   if (result == <i32>Received.BITS) trapFrameOf(task.ipcRegisters).rdx = bitsTake(ep);
-  objectPut(endpointObject(ep));
+  else if (result < 0) endpointOweNothing(task, ep);
   return result;
+}
+
+/** What ipc_reply_wait returns. */
+export function receiveAnswer(task: Task, result: i32): i64 {
+  if (result == <i32>Received.CALL) return task.ipcLabel;
+  return result == <i32>Received.BITS ? IPC_NOTIFIED : result;
 }
 
 function receiveLocked(ep: Endpoint, deadlineNs: u64): i32 {
@@ -116,6 +132,7 @@ function receiveLocked(ep: Endpoint, deadlineNs: u64): i32 {
     taskStateSet(TaskState.SLEEPING);
     spinUnlock(endpointLock(ep));
     schedTimeout(deadlineNs);
+    task.resumeCpu = 0;
     spinLock(endpointLock(ep));
   }
 }
@@ -136,7 +153,8 @@ function receiveTryLocked(ep: Endpoint, task: Task, deadlineNs: u64): i32 {
   return ended;
 }
 
-function bitsAreSet(ep: Endpoint): bool {
+/** Whether bits of the bound notification wait for a receiver. */
+export function bitsAreSet(ep: Endpoint): bool {
   return ep.notification != 0 && notificationIsSet(notificationAt(ep.notification));
 }
 
@@ -166,16 +184,15 @@ function callTakeLocked(ep: Endpoint, task: Task): bool {
   return false;
 }
 
-/** endpointReply and endpointReceive in one, for words only; takes over the reference to `ep`. */
+/** endpointReply and endpointReceive in one, for words only; the caller keeps its reference to `ep`. */
 export function endpointReplyReceive(ep: Endpoint, label: i32, registers: usize): i32 {
   const task = currentTask();
   if (task.ipcEndpoint != <u32>changetype<usize>(ep)) {
     endpointReply(label, registers, 0);
+    objectGet(endpointObject(ep));
     return endpointReceive(ep, 0);
   }
   spinLock(endpointLock(ep));
-  task.ipcEndpoint = 0;
-  objectPut(endpointObject(ep)); // not the last one
   const call = callOwedLocked(task);
   const caller = call ? callAnswerLocked(call, label, registers, 0) : null;
   if (caller && listEmpty(callQueue(ep)) && !bitsAreSet(ep) && !ep.isDead) {
@@ -183,11 +200,12 @@ export function endpointReplyReceive(ep: Endpoint, label: i32, registers: usize)
     task.wakeReason = WakeReason.EVENT;
     taskStateSet(TaskState.SLEEPING);
     scheduleTo(caller, endpointLock(ep));
+    task.resumeCpu = 0;
     if (task.ipcState == <u32>ReceiveState.HANDED && task.wakeReason == <u32>WakeReason.HANDOFF) { // E6
       task.ipcState = ReceiveState.NONE;
-      return receiveEnd(ep, Received.CALL);
+      return Received.CALL;
     }
-    return endpointReceive(ep, 0);
+    return endpointReceiveOn(ep, 0);
   }
   if (caller) taskWake(caller, WakeReason.EVENT);
   const result = receiveLocked(ep, 0);

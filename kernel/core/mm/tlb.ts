@@ -112,6 +112,8 @@ export function tlbPoll(): void {
   } else if (cpu.currentMm == REQUEST.mm) {
     if (kind == Kind.LEAVE || currentTask().mm != REQUEST.mm) leaveLazy(cpu, mmOf(REQUEST.mm));
     else flushLocal(mmOf(REQUEST.mm), REQUEST.start, REQUEST.end, REQUEST.number);
+  } else {
+    atomic.and<u64>(<usize>REQUEST.mm + offsetof<AddressSpace>("cpuMask"), ~(<u64>1 << cpu.id)); // left by mmExchange
   }
   atomic.and<u64>(changetype<usize>(REQUEST) + offsetof<Request>("waitingFor"), ~(<u64>1 << cpu.id));
 }
@@ -180,6 +182,17 @@ export function tlbFlushKernel(): void {
   mfence();
   const others = atomic.load<u64>(ONLINE) & ~(<u64>1 << thisCpu().id);
   if (others) shoot(others, Kind.KERNEL, 0, 0, 0, 0);
+}
+
+/**
+ * mmSwitch between two programs that call each other: the bit of the space that is left stays set, so that the way back costs no atomic
+ * operation. A CPU that is asked in vain takes its bit out (tlbPoll). `cpu` is this one and runs in another space.
+ */
+export function mmExchange(cpu: Cpu, mm: AddressSpace): void {
+  const mask = changetype<usize>(mm) + offsetof<AddressSpace>("cpuMask");
+  if ((atomic.load<u64>(mask) & cpu.bit) == 0) atomic.or<u64>(mask, cpu.bit);
+  cpu.currentMm = mmPtr(mm);
+  writeCr3(pcidIsUsed() ? pcidEnter(cpu.id, mm) : mm.rootPa);
 }
 
 /**

@@ -55,9 +55,9 @@ export function balanceIdle(rq: RunQueue): bool {
 }
 
 /** From the tick of a busy CPU: evens out a clear difference. The queue is locked. */
-export function balancePeriodic(rq: RunQueue): void {
-  if (rq.nowNs < rq.nextBalanceNs) return;
-  rq.nextBalanceNs = rq.nowNs + BALANCE_PERIOD_NS;
+export function balancePeriodic(rq: RunQueue, nowNs: u64): void {
+  if (nowNs < rq.nextBalanceNs) return;
+  rq.nextBalanceNs = nowNs + BALANCE_PERIOD_NS;
   const busiest = busiestOther(rq);
   if (busiest.cpu == rq.cpu || busiest.fairLoad <= rq.fairLoad) return;
   // What is moved must weigh less than the difference, or the two would only swap places.

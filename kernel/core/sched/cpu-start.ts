@@ -36,6 +36,7 @@ export function cpuRecordInit(id: u32): void {
   const cpu = cpuAt(id);
   cpu.self = <u32>changetype<usize>(cpu); // SAFETY: the record's own address is what thisCpu() returns
   cpu.id = id;
+  cpu.bit = <u64>1 << id;
   wrmsr(IA32_GS_BASE, linearBase() + cpu.self);
   wrmsr(IA32_KERNEL_GS_BASE, 0);
 }

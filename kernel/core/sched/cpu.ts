@@ -37,11 +37,12 @@ export class Cpu {
   idleNs: u64;       // time spent idle
   userNs: u64;
   systemNs: u64;
-  contextSwitches: u64;
+  contextSwitches: u64; // without RunQueue.handoffs
   scratch0: u64;     // arch
   scratch1: u64;     // arch
   fsLoaded: u64;     // user fs base in the register (switch.ts)
   gsLoaded: u64;     // user gs base behind SWAPGS
+  bit: u64;          // 1 << id, in sets of CPUs
   idleSinceNs: u64;  // when the idle task was put on
 }
 

@@ -9,6 +9,7 @@
  * Locking     every function: the run queue's lock.
  * Units       ns; virtual ns are ns at weight 1024.
  */
+import { ticksToNs } from "../../../arch/current";
 import { rbInsert, rbNext, rbNodeAt, rbRemove } from "../../lib/rb-tree";
 import { RunQueue, fairTreeOf, taskNode, taskOfNode } from "./run-queue";
 import { Task, taskOf } from "./task";
@@ -103,9 +104,9 @@ export function fairShouldPreempt(rq: RunQueue, woken: Task): bool {
  * them, for a reader that comes back to sleep at once: the switches cost more than the work. As it is, the reader finds
  * many pieces at its turn, and switches take no more than a few hundredths of the time.
  */
-export function fairIsFresh(running: Task, now: u64): bool {
+export function fairIsFresh(running: Task, tsc: u64): bool {
   const ranBefore = running.sumExecNs - running.sliceStartNs;
-  return <i64>(ranBefore + (now - running.execStart)) < <i64>FAIR_FRESH_NS;
+  return <i64>(ranBefore + ticksToNs(tsc - running.execStartTsc + running.debtTicks)) < <i64>FAIR_FRESH_NS;
 }
 
 /** Length of the running task's slice, by its share of the load. */

@@ -6,13 +6,14 @@
  *
  * Locking  the run queue of this CPU, taken below the lock that guards what the two tasks wait for.
  */
-import { monoNowNs } from "../../../arch/current";
+import { rdtsc } from "../../../arch/current";
 import { rbNodeAt } from "../../lib/rb-tree";
 import { SpinLock, spinUnlock } from "../../lib/spinlock";
 import { currentTask, thisCpu } from "./cpu";
-import { fairAccount, fairReplace } from "./fair";
+import { fairReplace } from "./fair";
 import { RunQueue, fairTreeOf, runQueueAt, runQueueLock, runQueueUnlock } from "./run-queue";
 import { schedule, switchDone, taskWake } from "./sched";
+import { classAccount } from "./sched-class";
 import { taskSwitch } from "./switch";
 import { SchedClass, Task, TaskState, TaskWork, WakeReason } from "./task";
 
@@ -54,13 +55,8 @@ function isAsleep(task: Task): bool {
 }
 
 function handoffLocked(rq: RunQueue, prev: Task, next: Task): void {
-  const now = monoNowNs();
-  const ranNs = now - prev.execStart;
-  rq.nowNs = now;
-  if (<i64>ranNs > 0) { // another CPU's TSC may be a little ahead
-    prev.sumExecNs += ranNs;
-    fairAccount(rq, prev, ranNs);
-  }
+  rq.nowTsc = rdtsc();
+  classAccount(rq, prev, rq.nowTsc);
   prev.isQueued = 0;
   prev.voluntarySwitches++;
   next.isQueued = 1;

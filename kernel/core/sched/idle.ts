@@ -6,7 +6,7 @@
  *
  * Locking  none: each CPU brings itself up.
  */
-import { idleWait, linearBase, monoNowNs } from "../../../arch/current";
+import { idleWait, linearBase, rdtsc, ticksToNs } from "../../../arch/current";
 import { Cpu, cpuAt, thisCpu } from "./cpu";
 import { cpuIdleSet, cpuOnlineSet, placementInit } from "./placement";
 import { runQueueAt, runQueuesInit } from "./run-queue";
@@ -52,7 +52,7 @@ function idleAdopt(cpu: Cpu): void {
   const rq = runQueueAt(cpu.id);
   rq.idle = <u32>changetype<usize>(task);
   rq.current = rq.idle;
-  task.execStart = monoNowNs();
+  task.execStartTsc = rdtsc();
   cpu.idleTask = rq.idle;
   cpu.current = rq.idle;
 }
@@ -83,6 +83,6 @@ export function cpuIdleNs(id: u32): u64 {
   if (rq.idle == 0) return 0;
   const idle = taskOf(rq.idle);
   if (rq.current != rq.idle) return idle.sumExecNs;
-  const now = monoNowNs();
-  return now > idle.execStart ? idle.sumExecNs + (now - idle.execStart) : idle.sumExecNs;
+  const ticks = rdtsc() - idle.execStartTsc;
+  return <i64>ticks > 0 ? idle.sumExecNs + ticksToNs(ticks) : idle.sumExecNs;
 }

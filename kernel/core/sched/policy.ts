@@ -53,6 +53,7 @@ function effectSetLocked(rq: RunQueue, task: Task): void {
   task.rtEffective = priority;
   task.schedClass = schedClass;
   task.weight = weight;
+  task.resumeCpu = 0;
   if (wasQueued) requeueLocked(rq, task);
 }
 
@@ -110,6 +111,7 @@ export function schedSetAffinity(task: Task, mask: u64): bool {
   const mustMove = task.isQueued != 0 && ((mask >> rq.cpu) & 1) == 0;
   const isRunning = rq.current == <u32>changetype<usize>(task);
   if (mustMove && isRunning) reschedule(rq); // schedule() hands it on
+  task.resumeCpu = 0;
   if (mustMove && !isRunning) classDequeue(rq, task); // RUNNABLE and on no queue: H3 of sched.ts
   runQueueUnlock(rq);
   if (mustMove && !isRunning) taskPlace(task);

@@ -28,7 +28,7 @@ export class RunQueue {
   rtTree: u64;        // an RbTree held by value, by priority and arrival
   rtTree1: u64;
   minVruntime: u64;   // floor of virtual time; only rises
-  nowNs: u64;         // clock read when the lock was taken to schedule
+  nowTsc: u64;        // TSC when the lock was taken to schedule
   fairLoad: u32;      // sum of the weights of its fair tasks, the running one included
   fairCount: u32;
   rtCount: u32;
@@ -37,7 +37,7 @@ export class RunQueue {
   nextBalanceNs: u64;
   pulled: u32;        // tasks that balancing moved here
   isOnline: u32;      // 1 when tasks may be placed here
-  handoffs: u64;      // times a task gave the CPU to another without a choice (handoff.ts)
+  handoffs: u64;      // times a task gave the CPU to another without a choice (handoff.ts, resume.ts)
 }
 if (offsetof<RunQueue>() != 128) ERROR("two cache lines per queue");
 

@@ -14,6 +14,7 @@
  *
  * Locking  all slots: the run queue's lock.
  */
+import { ticksToNs } from "../../../arch/current";
 import {
   fairAccount, fairDequeue, fairEnqueue, fairMovable, fairPick, fairPut, fairShouldPreempt, fairTick, fairYield,
 } from "./fair";
@@ -101,11 +102,13 @@ export function classPut(rq: RunQueue, task: Task): void {
   else if (task.schedClass != SchedClass.IDLE) classOps(task.schedClass).put(rq, task);
 }
 
-/** Charges the running task for the time since execStart. */
-export function classAccount(rq: RunQueue, task: Task, now: u64): void {
-  const deltaNs = now - task.execStart;
-  if (<i64>deltaNs <= 0) return; // another CPU's TSC may be a little ahead
-  task.execStart = now;
+/** Charges the running task for the time up to `tsc`. */
+export function classAccount(rq: RunQueue, task: Task, tsc: u64): void {
+  const ticks = tsc - task.execStartTsc;
+  if (<i64>ticks <= 0) return; // another CPU's TSC may be a little ahead
+  const deltaNs = ticksToNs(ticks + task.debtTicks);
+  task.execStartTsc = tsc;
+  task.debtTicks = 0;
   task.sumExecNs += deltaNs;
   if (task.schedClass == SchedClass.FAIR) fairAccount(rq, task, deltaNs);
   else if (task.schedClass != SchedClass.IDLE) classOps(task.schedClass).account(rq, task, deltaNs);

@@ -10,7 +10,7 @@
  *             H3  a task that is RUNNABLE and not queued is on its way between queues: wakers leave it alone.
  * Locking     RunQueue.lock. Wakers may hold any lock of lower rank.
  */
-import { irqWindow, mfence, monoNowNs } from "../../../arch/current";
+import { irqWindow, mfence, rdtsc, ticksToNs, tscToNs } from "../../../arch/current";
 import { balanceIdle } from "./balance";
 import { cpuAt, currentTask, thisCpu } from "./cpu";
 import { EnqueueFlag, fairIsFresh, fairRebase } from "./fair";
@@ -55,8 +55,8 @@ export function schedule(): void {
   const prev = taskOf(cpu.current);
   assert(cpu.lockDepth == 0); // H1
   runQueueLock(rq);
-  rq.nowNs = monoNowNs();
-  classAccount(rq, prev, rq.nowNs);
+  rq.nowTsc = rdtsc();
+  classAccount(rq, prev, rq.nowTsc);
   taskWorkClear(prev, TaskWork.RESCHED);
   const next = scheduleChoose(rq, prev);
   if (next == prev) {
@@ -65,6 +65,7 @@ export function schedule(): void {
   }
   if (next.schedClass == SchedClass.IDLE) cpuIdleSet(rq.cpu);
   else if (prev.schedClass == SchedClass.IDLE) idleLeave(rq);
+  cpu.contextSwitches++;
   taskSwitch(cpu, rq, prev, next);
   switchDone();
 }
@@ -102,7 +103,8 @@ function burstNote(task: Task): void {
 /** The CPU gets work after idling: from now on it ticks. */
 function idleLeave(rq: RunQueue): void {
   cpuIdleClear(rq.cpu);
-  if (timerTickNs() > rq.nowNs + TICK_NS) timerTickSet(rq.nowNs + TICK_NS);
+  const tickNs = tscToNs(rq.nowTsc) + TICK_NS;
+  if (timerTickNs() > tickNs) timerTickSet(tickNs);
 }
 
 /** On the new stack: lets go of the old task, and finds it a CPU when it may not stay on this one. */
@@ -133,12 +135,12 @@ function enqueueAndPreempt(rq: RunQueue, task: Task, flags: u32): void {
   const isFair = current.schedClass == SchedClass.FAIR && flags & EnqueueFlag.WAKEUP;
   const isByCurrent = isFair && rq.cpu == thisCpu().id && thisCpu().irqDepth == 0;
   if (isFair && !isByCurrent) {
-    rq.nowNs = monoNowNs();
-    classAccount(rq, current, rq.nowNs);
+    rq.nowTsc = rdtsc();
+    classAccount(rq, current, rq.nowTsc);
   }
   classEnqueue(rq, task, flags);
   if (!classShouldPreempt(rq, task)) return;
-  if (isByCurrent && task.schedClass == SchedClass.FAIR && fairIsFresh(current, monoNowNs())) return;
+  if (isByCurrent && task.schedClass == SchedClass.FAIR && fairIsFresh(current, rdtsc())) return;
   reschedule(rq);
 }
 
@@ -236,10 +238,9 @@ export function taskCreateKernel(name: string, fn: (arg: u32) => void, arg: u32)
 
 /** Time the task has run, the current slice included. */
 export function taskRunNs(task: Task): u64 {
-  if (!task.isQueued || runQueueAt(task.cpu).current != <u32>changetype<usize>(task)) return task.sumExecNs;
-  const now = monoNowNs();
-  const start = task.execStart;
-  return now > start ? task.sumExecNs + (now - start) : task.sumExecNs;
+  let ticks = task.debtTicks;
+  if (task.isQueued && runQueueAt(task.cpu).current == <u32>changetype<usize>(task)) ticks += rdtsc() - task.execStartTsc;
+  return <i64>ticks > 0 ? task.sumExecNs + ticksToNs(ticks) : task.sumExecNs;
 }
 
 /** Tasks runnable on CPU `cpu` right now. */

@@ -15,7 +15,7 @@
  * Spec        SDM vol. 3A, 5.8.8 (SWAPGS and the base registers).
  */
 import {
-  contextSwitch, fpuRestore, fpuSave, rdmsr, readCr4, tssStackSet, wrmsr,
+  contextSwitch, fpuExchange, fpuRestore, fpuSave, rdfsbase, rdgsbaseUser, readCr4, tssStackSet, wrmsr,
 } from "../../../arch/current";
 import { AddressSpace } from "../mm/mm-struct";
 import { mmSwitch } from "../mm/tlb";
@@ -40,8 +40,8 @@ export function switchInit(): void {
 function userStateSave(cpu: Cpu, prev: Task): void {
   fpuSave(prev.fpuArea);
   if (basesAreFree) {
-    const fsBase = rdmsr(IA32_FS_BASE);
-    const gsBase = rdmsr(IA32_KERNEL_GS_BASE);
+    const fsBase = rdfsbase();
+    const gsBase = rdgsbaseUser();
     prev.fsBase = fsBase;
     prev.gsBase = gsBase;
     cpu.fsLoaded = fsBase;
@@ -71,14 +71,25 @@ function userStateLoad(cpu: Cpu, next: Task): void {
   }
 }
 
+/** userStateSave and userStateLoad in one, between two user tasks of which the second has been off the CPU; its fpuCpu is set (W2). */
+export function userStateExchange(cpu: Cpu, prev: Task, next: Task): void {
+  fpuExchange(prev.fpuArea, next.fpuArea);
+  cpu.fpuOwner = <u32>changetype<usize>(next);
+  if (basesAreFree) {
+    prev.fsBase = rdfsbase();
+    prev.gsBase = rdgsbaseUser();
+  }
+  if (prev.fsBase != next.fsBase) wrmsr(IA32_FS_BASE, next.fsBase);
+  if (prev.gsBase != next.gsBase) wrmsr(IA32_KERNEL_GS_BASE, next.gsBase);
+}
+
 /** Switches from `prev`, which is current, to `next`; returns when `prev` runs again. The queue is locked on entry. */
 export function taskSwitch(cpu: Cpu, rq: RunQueue, prev: Task, next: Task): void {
   rq.current = <u32>changetype<usize>(next);
   rq.switchedFrom = <u32>changetype<usize>(prev);
-  cpu.contextSwitches++;
   if (prev.fpuArea != 0) userStateSave(cpu, prev);
   next.onCpu = 1;
-  next.execStart = rq.nowNs;
+  next.execStartTsc = rq.nowTsc;
   next.sliceStartNs = next.sumExecNs;
   cpu.current = <u32>changetype<usize>(next);
   cpu.kernelSp = next.stackTop;

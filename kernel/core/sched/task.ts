@@ -52,7 +52,8 @@ export class Task {
   cpu: u32;            // run queue it is on or was last on
   schedClass: u32;     // SchedClass
   vruntime: u64;       // ns, weighted
-  execStart: u64;      // ns, when it was put on the CPU or last accounted
+  execStartTsc: u64;   // TSC when it was put on the CPU or last accounted
+  debtTicks: u64;      // TSC ticks it ran in turns that ended by a resume (resume.ts) and are not yet accounted
   sumExecNs: u64;      // CPU time used
   userNs: u64;         // of that, in user mode
   systemNs: u64;
@@ -148,11 +149,19 @@ export class Task {
   ipcRoomCaps: u32;
   ipcLabel: i32;       // of the call it took
   ipcParcel: u32;      // Parcel that came with it, its own, 0: none
+  ipcCallHandle: u32;  // what it called last, looked up (target.ts): the handle,
+  ipcCallTarget: u32;  // its Endpoint, one reference, 0: none,
+  ipcCallBadge: u64;   // the capability's badge,
+  ipcCallEpoch: u64;   // and when that was true
+  ipcWaitHandle: u32;  // the same for where it received last
+  ipcWaitTarget: u32;
+  ipcWaitEpoch: u64;
   // -- what it runs at (run-queue lock; policy.ts)
   rtEffective: u32;    // real-time priority in effect
   lentClass: u32;      // what the caller it works for lends it: SchedClass (0: nothing), priority, weight
   lentPriority: u32;
   lentWeight: u32;
+  resumeCpu: u32;      // 1 + CPU on which its system call may simply end (resume.ts), 0: none
 }
 
 export const enum TaskFlag {

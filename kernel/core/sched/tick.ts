@@ -6,7 +6,7 @@
  * Invariants  T3  runs with no lock held: interrupts arrive in user mode, in idle and in irqWindow() only.
  * Locking     the run queue of this CPU.
  */
-import { monoNowNs } from "../../../arch/current";
+import { rdtsc, tscToNs } from "../../../arch/current";
 import { timerExpire, timerTickSet } from "../time/timer";
 import { balancePeriodic } from "./balance";
 import { MAX_CPUS, currentTask, thisCpu } from "./cpu";
@@ -42,10 +42,11 @@ export function schedTick(wasUser: bool): void {
   if (task.schedClass == SchedClass.IDLE) return;
   const rq = runQueueAt(cpu.id);
   runQueueLock(rq);
-  rq.nowNs = monoNowNs();
-  classAccount(rq, task, rq.nowNs);
+  rq.nowTsc = rdtsc();
+  const nowNs = tscToNs(rq.nowTsc);
+  classAccount(rq, task, rq.nowTsc);
   if (classTick(rq, task)) reschedule(rq);
-  balancePeriodic(rq);
+  balancePeriodic(rq, nowNs);
   const hasWaiting = rq.count > 1;
   runQueueUnlock(rq);
   if (hasWaiting && cpusIdle() != 0) idleKick(<u32>ctz(cpusIdle()));
@@ -56,7 +57,7 @@ export function schedTick(wasUser: bool): void {
     task.systemTicks++;
     cpu.systemNs += TICK_NS;
   }
-  timerTickSet(rq.nowNs + TICK_NS);
+  timerTickSet(nowNs + TICK_NS);
   if (task.process != 0 && HOOKS.isSet) HOOKS.userTick(task, wasUser);
 }
 

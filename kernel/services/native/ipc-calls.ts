@@ -1,16 +1,21 @@
 /** Endpoints and notifications by handle. Contracts: kernel/abi/native.ts. */
-import { CapKind, CapRight, IPC_NOTIFIED } from "../../abi/capability";
+import { CapKind, CapRight } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
-import { BadgeOut, capLookupBadge } from "../../core/cap/space";
+import { BadgeOut, capEpoch, capLookupBadge } from "../../core/cap/space";
 import { endpointCallUser } from "../../core/ipc/call";
 import { endpointAt, endpointBind, endpointCreate, endpointObject, IpcCall, ipcCallAt } from "../../core/ipc/endpoint";
 import {
   notificationAt, notificationCreate, notificationObject, notificationSignal, notificationTimer, notificationWait,
 } from "../../core/ipc/notification";
-import { endpointReply, endpointReplyReceive, Received } from "../../core/ipc/receive";
+import { endpointReply, endpointReplyReceive, receiveAnswer } from "../../core/ipc/receive";
+import {
+  callBadgeOut, callTargetDrop, callTargetIsKnown, callTargetKeep, waitTargetDrop, waitTargetIsKnown, waitTargetKeep,
+} from "../../core/ipc/target";
 import { currentTask } from "../../core/sched/cpu";
+import { resumeAllow } from "../../core/sched/resume";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
+import { Task } from "../../core/sched/task";
 import { currentProcess } from "../process/process";
 import { isErrPtr } from "../vfs/types";
 import { handleGive, handleLookup } from "./process-space";
@@ -33,20 +38,41 @@ export function badgeOf(call: IpcCall): BadgeOut {
   return changetype<BadgeOut>(changetype<usize>(call) + offsetof<IpcCall>("badge"));
 }
 
+/** The endpoint behind `handle` for a call of the running thread, kept for the next one; or a negated errno as pointer. */
+function callTargetFind(task: Task, handle: u32): usize {
+  if (callTargetIsKnown(task, handle)) return task.ipcCallTarget;
+  callTargetDrop(task);
+  const epoch = capEpoch();
+  const held = capLookupBadge(currentProcess().caps, handle, CapKind.ENDPOINT, CapRight.CALL, callBadgeOut(task));
+  if (!isErrPtr(held)) callTargetKeep(task, handle, <u32>held, epoch);
+  return held;
+}
+
+/** The endpoint behind `handle` for receiving, kept for the next time; or a negated errno as pointer. */
+function waitTargetFind(task: Task, handle: u32): usize {
+  if (waitTargetIsKnown(task, handle)) return task.ipcWaitTarget;
+  waitTargetDrop(task);
+  const epoch = capEpoch();
+  const held = handleLookup(handle, CapKind.ENDPOINT, CapRight.RECEIVE);
+  if (!isErrPtr(held)) waitTargetKeep(task, handle, <u32>held, epoch);
+  return held;
+}
+
 /** ipc_call: words travel between the frames of caller and receiver. */
 export function nativeIpcCall(endpoint: u32, label: u32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
+  const task = currentTask();
+  const target = callTargetFind(task, endpoint);
+  if (isErrPtr(target)) return <i32>target;
   const call = ipcCallAt(scratchPush(offsetof<IpcCall>()));
-  const held = capLookupBadge(currentProcess().caps, endpoint, CapKind.ENDPOINT, CapRight.CALL, badgeOf(call));
-  let result = <i32>held;
-  if (!isErrPtr(held)) {
-    call.label = <i32>label;
-    call.registers = currentTask().frame;
-    call.parcel = 0;
-    call.roomBytes = 0;
-    call.roomCaps = 0;
-    result = endpointCallUser(endpointAt(held), call, 0);
-    objectPut(objectAt(held));
-  }
+  call.label = <i32>label;
+  call.badge = task.ipcCallBadge;
+  call.registers = task.frame;
+  call.parcel = 0;
+  call.roomBytes = 0;
+  call.roomCaps = 0;
+  resumeAllow(task);
+  const result = endpointCallUser(endpointAt(target), call, 0);
+  task.resumeCpu = 0;
   scratchPop(offsetof<IpcCall>());
   return result;
 }
@@ -54,17 +80,18 @@ export function nativeIpcCall(endpoint: u32, label: u32, w0: u64, w1: u64, w2: u
 /** ipc_reply_wait: answers, then receives. */
 export function nativeIpcReplyWait(endpoint: u32, label: i32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
   const task = currentTask();
-  const held = handleLookup(endpoint, CapKind.ENDPOINT, CapRight.RECEIVE);
+  const target = waitTargetFind(task, endpoint);
+  if (isErrPtr(target)) {
+    endpointReply(label, task.frame, 0);
+    return <i32>target;
+  }
   task.ipcRegisters = task.frame;
   task.ipcRoomBytes = 0;
   task.ipcRoomCaps = 0;
-  if (isErrPtr(held)) {
-    endpointReply(label, task.frame, 0);
-    return <i32>held;
-  }
-  const result = endpointReplyReceive(endpointAt(held), label, task.frame);
-  if (result == <i32>Received.CALL) return task.ipcLabel;
-  return result == <i32>Received.BITS ? IPC_NOTIFIED : result;
+  resumeAllow(task);
+  const result = endpointReplyReceive(endpointAt(target), label, task.frame);
+  task.resumeCpu = 0;
+  return receiveAnswer(task, result);
 }
 
 export function nativeEndpointBind(endpoint: u32, notification: u32): i64 {

@@ -145,7 +145,7 @@ const AGAIN: i32 = i32.MIN_VALUE;
 
 /** The reply half. On failure the reply is still owed. */
 function replyExtra(message: IpcMessage, registers: TrapFrame): i32 {
-  if (currentTask().ipcEndpoint == 0) return 0;
+  if (currentTask().ipcCall == 0) return 0;
   const parcel = parcelPack(message, spaceIfAny());
   if (parcel < 0) return parcel;
   wordsToRegisters(registers, message);

@@ -95,7 +95,7 @@ export function threadExit(status: u32): void {
   const process = taskProcess(task);
   task.flags |= TaskFlag.EXITING;
   userStateLeave(task, process);
-  if (task.ipcEndpoint != 0) ipcThreadExit();
+  ipcThreadExit();
   const mm = process.mm;
   task.mm = 0;
   mmSwitch(null); // X1

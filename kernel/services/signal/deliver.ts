@@ -50,12 +50,13 @@ export function signalDeliver(frame: TrapFrame): void {
   let handled = false;
   while (!handled) {
     if (process.isGroupExiting) processExit(process.groupExitCode);
-    if (atomic.load<u32>(changetype<usize>(task)) & TaskWork.EXIT) threadExit(0); // another thread's execve
+    const work = atomic.load<u32>(changetype<usize>(task)) & (TaskWork.EXIT | TaskWork.SUSPEND);
+    if (work & TaskWork.EXIT) threadExit(0); // another thread's execve
     if (process.stopSignal != 0 && groupStopJoin(process, task)) {
       if (process.continuedNotify) DELIVER_HOOKS.continuedReport(process);
       continue;
     }
-    if (threadSuspendJoin(process, task)) continue;
+    if (work != 0 && threadSuspendJoin(process, task)) continue;
     const sig = signalTake(process, task, info);
     if (sig == 0) break;
     handled = signalAct(process, task, frame, sig, changetype<SigInfo>(info)); // SAFETY: scratch of that size
@@ -126,8 +127,12 @@ function defaultAct(process: Process, sig: u32): void {
 function handlerStart(hand: SigHand, task: Task, frame: TrapFrame, sig: u32, info: SigInfo, action: SigAction): void {
   const lock = sigHandLockOf(hand);
   spinLock(lock);
-  memory.copy(changetype<usize>(action), changetype<usize>(sigActionOf(hand, sig)), offsetof<SigAction>());
-  if (action.flags & SigActionFlag.RESETHAND) sigActionOf(hand, sig).handler = SIG_DFL;
+  const current = sigActionOf(hand, sig);
+  action.handler = current.handler;
+  action.flags = current.flags;
+  action.restorer = current.restorer;
+  action.mask = current.mask;
+  if (action.flags & SigActionFlag.RESETHAND) current.handler = SIG_DFL;
   spinUnlock(lock);
 
   restartForHandler(frame, action);

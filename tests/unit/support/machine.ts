@@ -53,6 +53,8 @@ const UART_EMPTY = 0x60;
 const TSC_PER_READ = 100n;
 const TSC_PER_PAUSE = 40n;
 const TSC_PER_IDLE = 1_000_000n;
+const MSR_FS_BASE = 0xc0000100;
+const MSR_KERNEL_GS_BASE = 0xc0000102;
 const SPIN_LIMIT = 1_000_000;
 const U64 = (1n << 64n) - 1n;
 
@@ -386,6 +388,8 @@ export class Machine {
       cpuid: (leaf: number, subleaf: number, ptr: number) =>
         this.storeWords(ptr, this.cpuid(leaf >>> 0, subleaf >>> 0)),
       rdmsr: (msr: number) => this.msrs.get(msr >>> 0) ?? 0n,
+      rdfsbase: () => this.msrs.get(MSR_FS_BASE) ?? 0n,
+      rdgsbase_user: () => this.msrs.get(MSR_KERNEL_GS_BASE) ?? 0n,
       wrmsr: (msr: number, value: bigint) => void this.msrs.set(msr >>> 0, BigInt.asUintN(64, value)),
       read_cr0: () => this.cr0,
       write_cr0: (value: bigint) => void (this.cr0 = BigInt.asUintN(64, value)),
@@ -396,7 +400,7 @@ export class Machine {
       write_cr4: (value: bigint) => void (this.cr4 = BigInt.asUintN(64, value)),
       invlpg: (va: bigint) => void this.invalidated.push(BigInt.asUintN(64, va)),
       lgdt: nothing, lidt: nothing, ltr: nothing, xsetbv: nothing, mfence: nothing, phys_flush: nothing,
-      fpu_save: nothing, fpu_restore: nothing, fpu_reset: nothing, user_fpu_save: () => 0, user_fpu_restore: () => 0,
+      fpu_save: nothing, fpu_restore: nothing, fpu_exchange: nothing, fpu_reset: nothing, user_fpu_save: () => 0, user_fpu_restore: () => 0,
       pause: () => this.pause(),
       idle_wait: () => this.idle(),
       irq_window: nothing,

@@ -315,7 +315,7 @@ function statShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
     user += cpuAt(i).userNs;
     system += cpuAt(i).systemNs;
     idle += cpuIdleNs(i);
-    switches += cpuAt(i).contextSwitches;
+    switches += cpuAt(i).contextSwitches + runQueueAt(i).handoffs;
   }
   seqStr(seq, "cpu  ");
   cpuTimes(seq, user, system, idle);

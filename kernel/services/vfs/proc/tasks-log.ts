@@ -1,4 +1,5 @@
 /** Lists every task in the kernel log (sysrq t). */
+import { taskRunNs } from "../../../core/sched/sched";
 import { taskPut } from "../../../core/sched/task-table";
 import { Task } from "../../../core/sched/task";
 import { taskNextFrom } from "../../../core/sched/tid";
@@ -28,7 +29,7 @@ function taskLine(task: Task): void {
   logKeyDec("tid", task.tid);
   logKeyDec("state", task.state);
   logKeyDec("cpu", task.cpu);
-  logKeyDec("runMs", task.sumExecNs / 1_000_000);
+  logKeyDec("runMs", taskRunNs(task) / 1_000_000);
   logStr(task.process == 0 ? " kernel" : "");
   logEnd();
 }

@@ -1,9 +1,11 @@
 /**
  * Threads that call and receive on simulated CPUs. What a thread would do after its context switch is lost (sched-machine.ts), but both
  * ends of an endpoint can be entered again from any point at which they wake: that is what `go` does when a blocked thread runs.
+ *
+ * Plain calls go the way of system calls: first the short way of fast.ts, then the long way. Machines of Way.LONG know the long way only.
  */
 import { structLayout } from "../../../support/struct-layout.ts";
-import { SchedMachine } from "../sched/sched-machine.ts";
+import { SchedMachine, TASK } from "../sched/sched-machine.ts";
 
 const CALL = structLayout("kernel/core/ipc/endpoint.ts", "IpcCall");
 const ENDPOINT = structLayout("kernel/core/ipc/endpoint.ts", "Endpoint");
@@ -19,6 +21,11 @@ export const CALL_STATE = { QUEUED: 0, TAKEN: 1, DONE: 2, REFUSED: 3 } as const;
 export const WORK = { RESCHED: 1, SIGNAL: 2 } as const;
 const WAKE_SIGNAL = 1;
 
+export const WAYS = ["fast", "long"] as const;
+export type Way = (typeof WAYS)[number];
+
+export const NR = { CALL: 0x1011n, REPLY_WAIT: 0x1012n } as const;
+
 export interface Thread {
   readonly task: number;
   readonly call: number;
@@ -29,15 +36,24 @@ export interface Thread {
   deadlineNs: bigint;
   /** Result of the last call or receive that ended. */
   result: number;
+  /** Of the call it took last. */
+  label: number;
+  /** Its call ended by a resume that `go` has not told yet. */
+  isResumed: boolean;
 }
 
 export class IpcMachine {
   readonly threads: Thread[] = [];
 
-  private constructor(readonly sim: SchedMachine) {}
+  /** Calls and replies that went the short way. */
+  resumes = 0;
 
-  static async start(cpus: number): Promise<IpcMachine> {
-    const machine = new IpcMachine(await SchedMachine.start(cpus));
+  private constructor(readonly sim: SchedMachine, readonly way: Way) {
+    sim.onResume = (frame) => this.resumed(frame);
+  }
+
+  static async start(cpus: number, way: Way = "fast"): Promise<IpcMachine> {
+    const machine = new IpcMachine(await SchedMachine.start(cpus), way);
     machine.sim.k.capInit();
     machine.sim.k.endpointsInit();
     return machine;
@@ -47,8 +63,9 @@ export class IpcMachine {
   thread(affinity = 1n): Thread {
     const { sim } = this;
     const task = sim.task();
+    const frame = sim.alloc(FRAME_BYTES + CALL.sizeof!);
     const thread: Thread = {
-      task, call: sim.alloc(CALL.sizeof!), frame: sim.alloc(FRAME_BYTES), blocked: null, endpoint: 0, deadlineNs: 0n, result: 0,
+      task, call: frame + FRAME_BYTES, frame, blocked: null, endpoint: 0, deadlineNs: 0n, result: 0, label: 0, isResumed: false,
     };
     sim.fieldSet(task, "frame", thread.frame);
     sim.k.schedSetAffinity(task, affinity);
@@ -82,11 +99,23 @@ export class IpcMachine {
   owes(thread: Thread): boolean { return this.sim.field(thread.task, "ipcCall") !== 0; }
   word(thread: Thread): bigint { return this.sim.u64(thread.frame + FRAME.rdx!); }
   badge(thread: Thread): bigint { return this.sim.u64(thread.frame + FRAME.rdi!); }
-  label(thread: Thread): number { return this.sim.field(thread.task, "ipcLabel") | 0; }
+  label(thread: Thread): number { return thread.label; }
   isRunning(thread: Thread): boolean { return this.sim.current(this.sim.field(thread.task, "cpu")) === thread.task; }
 
-  private wordSet(thread: Thread, value: bigint): void {
-    this.sim.view().setBigUint64(thread.frame + FRAME.rdx!, value, true);
+  private registerSet(thread: Thread, name: string, value: bigint): void {
+    this.sim.view().setBigUint64(thread.frame + FRAME[name]!, BigInt.asUintN(64, value), true);
+  }
+
+  /** The thread of this frame runs in user mode again: its call is answered, or it has got one. */
+  private resumed(frame: number): void {
+    const thread = this.threads.find((candidate) => candidate.frame === frame);
+    if (!thread?.blocked) throw new Error("a thread that waits for nothing was resumed");
+    const value = Number(BigInt.asIntN(32, this.sim.u64(frame + FRAME.rax!)));
+    thread.result = thread.blocked === "call" ? value : RECEIVED.CALL;
+    thread.label = value;
+    thread.blocked = null;
+    thread.isResumed = true;
+    this.resumes++;
   }
 
   /** Every CPU turns to whom it should run. */
@@ -104,49 +133,86 @@ export class IpcMachine {
     sim.cpu = sim.field(thread.task, "cpu");
     if (sim.current() !== thread.task) throw new Error("the thread does not run");
     const isBlocked = sim.run(() => (thread.result = call()));
-    if (!isBlocked) thread.blocked = null;
+    if (!isBlocked) {
+      if (thread.blocked === "receive") thread.label = sim.field(thread.task, "ipcLabel") | 0;
+      thread.blocked = null;
+      sim.fieldSet(thread.task, "resumeCpu", 0);
+    }
     this.settle();
     return !isBlocked;
+  }
+
+  /** The registers of a plain system call, and its handle looked up. */
+  enter(thread: Thread, nr: bigint, ep: number, label: number, word: bigint): void {
+    const { sim } = this;
+    const registers = { vector: nr, rdi: BigInt(ep), rsi: BigInt(label), rdx: word };
+    for (const [name, value] of Object.entries(registers)) this.registerSet(thread, name, value);
+    const kind = nr === NR.CALL ? "ipcCall" : "ipcWait";
+    sim.fieldSet(thread.task, `${kind}Handle`, ep);
+    sim.fieldSet(thread.task, `${kind}Target`, ep);
+    sim.view().setBigUint64(thread.task + TASK[`${kind}Epoch`]!, sim.k.capEpoch() as bigint, true);
+    sim.view().setBigUint64(thread.task + TASK.ipcCallBadge!, BigInt(thread.task), true);
+  }
+
+  /** What a plain call does: the short way if it can be had (it does not come back then), else the long one. */
+  private plain(thread: Thread, long: () => number): number {
+    if (this.way === "fast") {
+      this.sim.k.ipcFast(thread.frame);
+      this.sim.k.resumeAllow(thread.task);
+    }
+    return long();
   }
 
   /** ipc_call with `label` and `word`. */
   call(thread: Thread, ep: number, label: number, word: bigint, deadlineNs = 0n): boolean {
     const { sim } = this;
-    const set = (name: string, value: number): void => sim.u32Set(thread.call + CALL[name]!, value);
-    Object.entries({ label, registers: thread.frame, parcel: 0, roomBytes: 0, roomCaps: 0 }).forEach(([name, value]) => set(name, value));
-    sim.view().setBigUint64(thread.call + CALL.badge!, BigInt(thread.task), true);
-    this.wordSet(thread, word);
     Object.assign(thread, { blocked: "call", endpoint: ep, deadlineNs });
-    return this.as(thread, () => sim.k.endpointCallUser(ep, thread.call, deadlineNs) as number);
+    this.enter(thread, NR.CALL, ep, label, word);
+    const long = (): number => {
+      const set = (name: string, value: number): void => sim.u32Set(thread.call + CALL[name]!, value);
+      Object.entries({ label, registers: thread.frame, parcel: 0, roomBytes: 0, roomCaps: 0 }).forEach(([name, value]) => set(name, value));
+      sim.view().setBigUint64(thread.call + CALL.badge!, BigInt(thread.task), true);
+      return sim.k.endpointCallUser(ep, thread.call, deadlineNs) as number;
+    };
+    return this.as(thread, () => (deadlineNs === 0n ? this.plain(thread, long) : long()));
   }
 
   /** ipc_reply_wait: answers with `label` and `word` what the thread owes, if anything. */
   replyWait(thread: Thread, ep: number, label: number, word: bigint): boolean {
-    this.receiveBegin(thread, ep, 0n);
-    this.wordSet(thread, word);
-    return this.as(thread, () => this.sim.k.endpointReplyReceive(ep, label, thread.frame) as number);
+    const { sim } = this;
+    Object.assign(thread, { blocked: "receive", endpoint: ep, deadlineNs: 0n });
+    this.enter(thread, NR.REPLY_WAIT, ep, label, word);
+    return this.as(thread, () => this.plain(thread, () => {
+      sim.fieldSet(thread.task, "ipcRegisters", thread.frame);
+      return sim.k.endpointReplyReceive(ep, label, thread.frame) as number;
+    }));
   }
 
   /** A receive with a deadline, as ipc_reply_wait_extra makes it. */
   receive(thread: Thread, ep: number, deadlineNs: bigint): boolean {
-    this.receiveBegin(thread, ep, deadlineNs);
-    return this.as(thread, () => this.sim.k.endpointReceive(ep, deadlineNs) as number);
-  }
-
-  private receiveBegin(thread: Thread, ep: number, deadlineNs: bigint): void {
     this.sim.k.objectGet(ep);
     this.sim.fieldSet(thread.task, "ipcRegisters", thread.frame);
     Object.assign(thread, { blocked: "receive", endpoint: ep, deadlineNs });
+    return this.as(thread, () => this.sim.k.endpointReceive(ep, deadlineNs) as number);
+  }
+
+  /** True once after the thread's call ended by a resume. */
+  wasResumed(thread: Thread): boolean {
+    const { isResumed } = thread;
+    thread.isResumed = false;
+    return isResumed;
   }
 
   /** A blocked thread that runs again goes on; true when it is through. */
   go(thread: Thread): boolean {
     const { sim } = this;
+    if (this.wasResumed(thread)) return true;
     if (!thread.blocked || !this.isRunning(thread)) return false;
     sim.cpu = sim.field(thread.task, "cpu");
+    sim.fieldSet(thread.task, "resumeCpu", 0);
     if (thread.deadlineNs !== 0n) sim.k.timerCancelSync(sim.timerOf(thread.task));
     if (thread.blocked === "call") return this.as(thread, () => sim.k.callFinish(thread.endpoint, thread.call, thread.deadlineNs, 0) as number);
-    return this.as(thread, () => sim.k.endpointReceive(thread.endpoint, thread.deadlineNs) as number);
+    return this.as(thread, () => sim.k.endpointReceiveOn(thread.endpoint, thread.deadlineNs) as number);
   }
 
   /** Lets all woken threads go on until nobody can. */

@@ -19,6 +19,8 @@ const MSR_TSC_DEADLINE = 0x6e0;
 const LAPIC = 0xfee00000n;
 
 class Blocked extends Error {}
+/** The kernel left by another task's system call: nobody's stack has to be let go any more. */
+class Resumed extends Error {}
 
 export class SchedMachine {
   readonly k: KernelExports;
@@ -40,9 +42,13 @@ export class SchedMachine {
       this_cpu: () => machine.cpuPtr(machine.cpu),
       current_task: () => machine.current(),
       context_switch: () => { throw new Blocked(); },
+      syscall_resume: (prev: number, frame: number, lock: number) => machine.resume(prev, frame, lock),
     });
     machine.clockInit();
-    for (let cpu = 0; cpu < cpus; cpu++) machine.u32Set(machine.cpuPtr(cpu) + CPU.id!, cpu);
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      machine.u32Set(machine.cpuPtr(cpu) + CPU.id!, cpu);
+      machine.view().setBigUint64(machine.cpuPtr(cpu) + CPU.bit!, 1n << BigInt(cpu), true);
+    }
     machine.k.schedInit();
     for (let cpu = 0; cpu < cpus; cpu++) {
       machine.cpu = cpu;
@@ -96,12 +102,23 @@ export class SchedMachine {
     return task;
   }
 
+  /** Told of the TrapFrame of each task whose system call ends by a resume. */
+  onResume: (frame: number) => void = () => {};
+
+  private resume(prev: number, frame: number, lock: number): never {
+    this.fieldSet(prev, "onCpu", 0);
+    this.u32Set(lock, 0);
+    this.onResume(frame);
+    throw new Resumed();
+  }
+
   /** Calls into the kernel as the running task; true when it blocked, and another task is current now. */
   run(call: () => void): boolean {
     try {
       call();
       return false;
     } catch (error) {
+      if (error instanceof Resumed) return true;
       if (!(error instanceof Blocked)) throw error;
       const homeless = this.k.finishSwitch() as number;
       if (homeless !== 0) this.k.taskPlace(homeless);
