@@ -19,6 +19,8 @@ export class SerialConsole {
   private cursor = 0;
   private waiter: Waiter | null = null;
   private endedBecause: string | null = null;
+  /** Told everything received, when the machine has ended. */
+  onEnd: ((log: string) => void) | undefined;
 
   constructor(output: Readable, private readonly input: Writable) {
     output.setEncoding("latin1");
@@ -60,6 +62,7 @@ export class SerialConsole {
   /** The machine ended: no wait can succeed any more (S2). */
   end(reason: string): void {
     this.endedBecause = reason;
+    this.onEnd?.(this.text);
     this.tryMatch();
     if (this.waiter) this.fail(reason);
   }
