@@ -31,6 +31,7 @@ const KILL_LOOK_NS: u64 = 50_000_000;
 /** Makes `task` the server of the call. The call is on no list. */
 export function callGiveLocked(ep: Endpoint, call: IpcCall, task: Task): void {
   const caller = taskOf(call.caller);
+  ep.server = <u32>changetype<usize>(task);
   call.state = CallState.TAKEN; // E1
   call.server = <u32>changetype<usize>(task);
   task.ipcCall = <u32>changetype<usize>(call);
@@ -55,6 +56,15 @@ function callHandLocked(ep: Endpoint, call: IpcCall): Task | null {
   callGiveLocked(ep, call, task);
   task.ipcState = ReceiveState.HANDED;
   return task;
+}
+
+/** Nobody receives: the call waits, and whoever is to be done first runs at what its caller runs at. */
+function callQueueLocked(ep: Endpoint, call: IpcCall): void {
+  listAppend(callQueue(ep), callNode(call));
+  if (ep.server == 0) return;
+  const server = taskOf(ep.server); // E7: it is alive
+  const caller = taskOf(call.caller);
+  if (server.ipcCall != 0 && schedLendHelps(server, caller)) schedLend(server, caller);
 }
 
 /** Takes a call back that its caller will not wait for any more (E2). */
@@ -108,7 +118,7 @@ function callLocked(ep: Endpoint, call: IpcCall, deadlineNs: u64, patience: Pati
   }
   const receiver = callHandLocked(ep, call);
   if (receiver) taskWake(receiver, WakeReason.EVENT);
-  else if (call.state == CallState.QUEUED) listAppend(callQueue(ep), callNode(call));
+  else if (call.state == CallState.QUEUED) callQueueLocked(ep, call);
   return callWaitLocked(ep, call, deadlineNs, patience);
 }
 

@@ -16,6 +16,7 @@
  *             E5  a thread is on `receivers` exactly while its ipcState is WAITING.
  *             E6  who ends another's wait is done with its task and its call before the endpoint's lock is free, and a woken thread takes
  *                 that lock once, unless it was handed the CPU (WakeReason.HANDOFF): then its waker sleeps already.
+ *             E7  a thread is `server` only while its Task.ipcEndpoint is this endpoint.
  * Locking     Endpoint.lock (Rank.ENDPOINT) guards the lists, the calls and the ipc fields of receivers; run queues are locked below it.
  */
 import { trapFrameOf } from "../../../arch/current";
@@ -39,6 +40,8 @@ export class Endpoint {
   lock1: u64;
   receivers: u64;    // a ListNode held by value: Task.ipcNode, latest first (E4, E5)
   queue: u64;        // a ListNode held by value: calls, oldest first
+  server: u32;       // Task that took the last call, 0: none, or it has left (E7)
+  pad: u32;
   notification: u32; // Notification whose bits end a receive too, one reference
   isDead: u32;       // E3
 }
@@ -185,6 +188,13 @@ export function callRefuseLocked(call: IpcCall, reason: i32): void {
   call.label = reason;
   call.state = CallState.REFUSED;
   taskWake(taskOf(call.caller), WakeReason.EVENT); // E6
+}
+
+/** `task`, which owes nothing, will not take calls here any more (E7). */
+export function endpointLeave(ep: Endpoint, task: Task): void {
+  spinLock(endpointLock(ep));
+  if (ep.server == <u32>changetype<usize>(task)) ep.server = 0;
+  spinUnlock(endpointLock(ep));
 }
 
 /** The thread owes nothing for the call any more, and gives back what its caller lent it. */

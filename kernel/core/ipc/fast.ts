@@ -58,7 +58,7 @@ function callLocked(ep: Endpoint, frame: TrapFrame, task: Task): void {
   const id = cpu.id;
   const rq = runQueueAt(id);
   if (!resumeBeginInline(id, rq, task, receiver)) return;
-  callBeginLocked(frame, task, receiver);
+  callBeginLocked(ep, frame, task, receiver);
   messageMoveInline(frame, receiver);
   spinUnlockQuiet(endpointLock(ep));
   resumeToInline(cpu, id, rq, task, receiver);
@@ -98,7 +98,7 @@ function messageMoveInline(frame: TrapFrame, next: Task): void {
 function callAt(frame: TrapFrame): IpcCall { return ipcCallAt(changetype<usize>(frame) + TRAP_FRAME_BYTES); } // S1
 
 /** From now on `receiver` owes the running thread a reply. */
-function callBeginLocked(frame: TrapFrame, task: Task, receiver: Task): void {
+function callBeginLocked(ep: Endpoint, frame: TrapFrame, task: Task, receiver: Task): void {
   const call = callAt(frame);
   task.scratchUsed = <u32>offsetof<IpcCall>();
   call.state = CallState.TAKEN;
@@ -109,6 +109,7 @@ function callBeginLocked(frame: TrapFrame, task: Task, receiver: Task): void {
   call.roomBytes = 0;
   call.roomCaps = 0;
   receiverTakeLocked(receiver);
+  ep.server = <u32>changetype<usize>(receiver);
   receiver.ipcCall = <u32>changetype<usize>(call);
   trapFrameOf(receiver.frame).rdi = task.ipcCallBadge;
 }

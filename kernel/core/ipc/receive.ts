@@ -20,7 +20,7 @@ import { schedTimeout } from "../sched/sleep";
 import { Task, taskOf, TaskState, WakeReason } from "../sched/task";
 import { callGiveLocked, Patience, waitEnds } from "./call";
 import {
-  callFirst, callLeaveServer, callNode, callQueue, callRefuseLocked, CallState, Endpoint, endpointAt, endpointLock, endpointObject,
+  callFirst, callLeaveServer, endpointLeave, callNode, callQueue, callRefuseLocked, CallState, Endpoint, endpointAt, endpointLock, endpointObject,
   IpcCall, ipcCallAt, receiverAddLocked, receiverRemoveLocked, ReceiveState, wordsMove,
 } from "./endpoint";
 import { notificationAt, notificationIsSet, notificationTake } from "./notification";
@@ -65,6 +65,7 @@ export function endpointReply(label: i32, registers: usize, parcel: u32): i32 {
 
 function endpointOweNothing(task: Task, ep: Endpoint): void {
   task.ipcEndpoint = 0;
+  endpointLeave(ep, task);
   objectPut(endpointObject(ep));
 }
 
@@ -97,7 +98,9 @@ export function endpointReceive(ep: Endpoint, deadlineNs: u64): i32 {
   const task = currentTask();
   const before = task.ipcEndpoint;
   task.ipcEndpoint = <u32>changetype<usize>(ep); // R1
-  if (before != 0) objectPut(objectAt(before));
+  if (before == 0) return endpointReceiveOn(ep, deadlineNs);
+  if (before != task.ipcEndpoint) endpointLeave(endpointAt(before), task);
+  objectPut(objectAt(before));
   return endpointReceiveOn(ep, deadlineNs);
 }
 

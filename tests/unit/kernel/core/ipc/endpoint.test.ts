@@ -270,6 +270,34 @@ describe.each(WAYS)("the %s way", (way) => {
       expect(m.sim.problem()).toBe("");
     });
 
+    test("a call that waits for a busy server lends it what its caller runs at", async () => {
+      const { m, ep, server, caller } = await pair();
+      const hog = m.thread();
+      const urgent = m.thread();
+      m.sim.k.schedSetPolicy(urgent.task, SCHED.FIFO, 30);
+      m.settle();
+      m.sim.sleep(STATE.SLEEPING);
+      while (!m.isRunning(caller)) m.sim.pass(0, 4n * MS);
+      m.call(caller, ep, 1, 1n);
+      m.goAll();
+      while (!m.isRunning(server)) m.sim.pass(0, 4n * MS);
+      m.goAll();
+      expect([server.blocked, ...runsAt(m, server)]).toEqual([null, CLASS.FAIR, 0]);
+      m.sim.k.taskWake(urgent.task, 0);
+      m.settle();
+      m.call(urgent, ep, 2, 2n);
+      expect([m.sim.current(), ...runsAt(m, server)]).toEqual([server.task, CLASS.RT, 30]);
+      const before = m.sim.runNs(hog.task);
+      for (let i = 0; i < 30; i++) m.sim.pass(0, 4n * MS);
+      expect(m.sim.runNs(hog.task)).toBe(before);
+      m.replyWait(server, ep, 9, 9n);
+      expect([server.result, m.label(server), ...runsAt(m, server)]).toEqual([RECEIVED.CALL, 2, CLASS.RT, 30]);
+      m.replyWait(server, ep, 8, 8n);
+      m.goAll();
+      expect([urgent.result, ...runsAt(m, server)]).toEqual([8, CLASS.FAIR, 0]);
+      expect(m.problem(ep)).toBe("");
+    });
+
     test("weight is lent within the fair class, and a change of the server's own nice value is kept", async () => {
       const { m, ep, server, caller } = await pair();
       m.sim.k.schedSetNice(server.task, 10);
