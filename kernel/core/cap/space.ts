@@ -207,10 +207,15 @@ function objectLeave(object: KObject, events: u32): void {
   objectPut(object);
 }
 
+/** A handle on `object` is to name it no more: kept look-ups of endpoints end. */
+export function epochNoteLocked(object: KObject): void {
+  if (object.kind == <u32>CapKind.ENDPOINT) atomic.add<u64>(EPOCH, 1);
+}
+
 /** Frees a slot in use; the caller takes over its reference to the object. */
 function slotEmptyLocked(slot: CapSlot): u32 {
   const object = objectAt(slot.object);
-  if (object.kind == <u32>CapKind.ENDPOINT) atomic.add<u64>(EPOCH, 1);
+  epochNoteLocked(object);
   let events: u32 = 0;
   if (slot.rights & CapRight.RECEIVE && --object.receivers == 0) events |= Leaving.DEAF;
   if (--object.slots == 0) events |= Leaving.ORPHAN;

@@ -22,7 +22,7 @@ import { memoryIsUnusedLocked, memoryObjectAt } from "./memory-object";
 import { objectAt } from "./object";
 import { CapSlot, slotAddress, slotAt, slotLinkLocked, slotReplaceLocked } from "./slot";
 import {
-  CAP_LOCK, CapSpace, capSpaceAt, capSpaceGet, capSpacePut, slotAllocLocked, slotFillLocked, slotFindLocked, slotFreeLocked, slotsAreFreeLocked,
+  CAP_LOCK, CapSpace, capSpaceAt, capSpaceGet, capSpacePut, epochNoteLocked, slotAllocLocked, slotFillLocked, slotFindLocked, slotFreeLocked, slotsAreFreeLocked,
   slotTake, spaceGrow,
 } from "./space";
 
@@ -54,6 +54,7 @@ function departLocked(from: CapSpace, handle: u32, transit: CapSlot, how: SendHo
 function moveOutLocked(from: CapSpace, source: CapSlot, transit: CapSlot): i32 {
   const isMemory = objectAt(source.object).kind == CapKind.MEMORY;
   if (isMemory && !memoryIsUnusedLocked(memoryObjectAt(source.object))) return -Errno.BUSY;
+  epochNoteLocked(objectAt(source.object));
   slotReplaceLocked(transit, source);
   transit.home = slotAddress(source);
   capSpaceGet(from); // X2
