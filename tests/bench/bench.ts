@@ -7,7 +7,7 @@
 
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { measureDisk, prepareDisk } from "./disk.ts";
-import { COST_ROWS, DISK_ROWS, IRQ_ROWS, TRIP_ROWS } from "./rows.ts";
+import { COST_ROWS, DISK_ROWS, IRQ_ROWS, RESTART_ROWS, TRIP_ROWS } from "./rows.ts";
 import { measureKernel, measureOurs, prepare, type Measurements } from "./measure.ts";
 import { sectionSizes } from "./sizes.ts";
 
@@ -69,6 +69,11 @@ function irqTable(ours: Costs): string[] {
   return ["| operation | ours |", "|---|--:|", ...IRQ_ROWS.map(({ name, title }) => `| ${title} | ${number(ours?.get(name))} |`)];
 }
 
+function restartTable(ours: Costs): string[] {
+  const rows = RESTART_ROWS.map(({ name, title }) => `| ${title} | ${number(ours?.get(name))} | ${number(ours?.get(`${name}_worst`))} |`);
+  return ["| a server's death | median of 11 | worst |", "|---|--:|--:|", ...rows];
+}
+
 function tripTable(ours: Costs): string[] {
   const rows = TRIP_ROWS.map(({ name, title }) => `| ${title} | ${number(ours?.get(name))} |`);
   return ["| on a cached file | calls into its server |", "|---|--:|", ...rows];
@@ -85,7 +90,7 @@ if (only !== "disk") {
 }
 prepareDisk();
 const [ours, linux] = [await measureIfThere("ours", OURS, measureDisk), await measureIfThere("linux", LINUX, measureDisk)];
-parts.push(...diskTable(ours, linux), "", ...irqTable(ours), "", ...tripTable(ours), "");
+parts.push(...diskTable(ours, linux), "", ...irqTable(ours), "", ...restartTable(ours), "", ...tripTable(ours), "");
 const table = parts.join("\n");
 writeFileSync(TABLE, table);
 console.log(table);

@@ -1,6 +1,6 @@
 /**
  * What reading a disk costs: a FAT file and the device itself, on a virtio disk, with our driver in ring 3 and with Linux's in its kernel;
- * and how far it is from an interrupt to a driver in ring 3.
+ * how far it is from an interrupt to a driver in ring 3, and how long a dead server is missed.
  */
 
 import { execFileSync } from "node:child_process";
@@ -14,7 +14,7 @@ import { parseCosts } from "./measure.ts";
 const FOLDER = "build/bench";
 const INITRD = join(FOLDER, "disk-initramfs.cpio");
 const IMAGE = join(FOLDER, "disk.img");
-const PROGRAMS = ["disk-costs", "irq-costs"];
+const PROGRAMS = ["disk-costs", "irq-costs", "restart-costs"];
 const MODULES = "build/reference/modules";
 /** In the order of their needs. */
 const MODULE_NAMES = [
@@ -55,6 +55,10 @@ export async function measureDisk(kernel: string, append: string): Promise<Reado
     await vm.run("for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/vda ] && mount -t vfat /dev/vda /mnt && break; sleep 1; done", MEASURE_MS);
     const { output, status } = await vm.run("disk-costs /dev/vda /mnt/data", MEASURE_MS);
     if (status !== 0) throw new Error(`disk-costs ended with ${status}: ${output}`);
-    return parseCosts(output + (isLinux ? "" : (await vm.run("irq-costs", MEASURE_MS)).output));
+    if (isLinux) return parseCosts(output);
+    const irqs = await vm.run("irq-costs", MEASURE_MS);
+    const restarts = await vm.run("restart-costs /dev/vda /mnt", MEASURE_MS);
+    if (restarts.status !== 0) throw new Error(`restart-costs ended with ${restarts.status}: ${restarts.output}`);
+    return parseCosts(`${output}\n${irqs.output}\n${restarts.output}`);
   });
 }

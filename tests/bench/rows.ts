@@ -52,6 +52,12 @@ export const IRQ_ROWS: readonly CostRow[] = [
   { name: "irq_waiting", title: "interrupt of a device → its ring-3 driver, which waits while another runs", budget: null },
 ];
 
+/** What tests/bench/restart-costs.c prints. */
+export const RESTART_ROWS: readonly CostRow[] = [
+  { name: "restart_driver", title: "virtio-blk killed → an uncached read of its disk is answered", budget: null },
+  { name: "restart_files", title: "fat32 killed → a file is created on its mount", budget: null },
+];
+
 /** Calls into the file system's server for a hundred operations on what is cached. */
 export const TRIP_ROWS: readonly CostRow[] = [
   { name: "trips_read", title: "100 reads", budget: 1 },
