@@ -4,22 +4,18 @@
  */
 
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withVm } from "../../qemu/harness.ts";
 import { archive, file } from "../../toolchain/cpio.ts";
 import { userlandEntries } from "../../toolchain/userland.ts";
+import { hasReference, REFERENCE_MODULES, referenceModules } from "../support/reference.ts";
 import { parseCosts } from "./measure.ts";
 
 const FOLDER = "build/bench";
 const INITRD = join(FOLDER, "disk-initramfs.cpio");
 const IMAGE = join(FOLDER, "disk.img");
 const PROGRAMS = ["disk-costs", "irq-costs", "restart-costs"];
-const MODULES = "build/reference/modules";
-/** In the order of their needs. */
-const MODULE_NAMES = [
-  "virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci", "virtio_blk", "fat", "vfat", "nls_cp437", "nls_ascii",
-];
 const IMAGE_BYTES = 128 << 20;
 const FILE_BYTES = 40 << 20;
 const MEASURE_MS = 300_000;
@@ -29,7 +25,7 @@ const BOOT_MS = 180_000;
 export function prepareDisk(): void {
   for (const name of PROGRAMS) execFileSync("gcc", ["-O2", "-static", "-pthread", "-w", "-o", join(FOLDER, name), `tests/bench/${name}.c`]);
   const programs = PROGRAMS.map((name) => file(`bin/${name}`, readFileSync(join(FOLDER, name)), 0o755));
-  const modules = existsSync(MODULES) ? MODULE_NAMES.map((name) => file(`modules/${name}.ko`, readFileSync(join(MODULES, `${name}.ko`)), 0o644)) : [];
+  const modules = hasReference ? referenceModules() : [];
   writeFileSync(INITRD, archive([...userlandEntries(), ...modules, ...programs]));
   rmSync(IMAGE, { force: true });
   writeFileSync(IMAGE, "");
@@ -44,14 +40,14 @@ export function prepareDisk(): void {
 /** Instructions by row name, and round trips where there are any; null when this kernel cannot read the disk. */
 export async function measureDisk(kernel: string, append: string): Promise<ReadonlyMap<string, number> | null> {
   const isLinux = kernel.endsWith("vmlinuz");
-  if (isLinux && !existsSync(MODULES)) return null;
+  if (isLinux && !hasReference) return null;
   const copy = `${IMAGE}.used`;
   execFileSync("cp", [IMAGE, copy]);
   const extraArgs = isLinux ? [] : ["-device", "edu"]; // a device that interrupts when it is told to
   const machine = { kernel, append, initrd: INITRD, memMiB: 512, disks: [copy], icount: true, extraArgs, deadlineMs: MEASURE_MS + BOOT_MS };
   return await withVm(machine, async (vm) => {
     await vm.expectPrompt(BOOT_MS);
-    if (isLinux) await vm.run(`for m in ${MODULE_NAMES.join(" ")}; do insmod /modules/$m.ko; done`, MEASURE_MS);
+    if (isLinux) await vm.run(`for m in ${REFERENCE_MODULES.join(" ")}; do insmod /modules/$m.ko; done`, MEASURE_MS);
     await vm.run("for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/vda ] && mount -t vfat /dev/vda /mnt && break; sleep 1; done", MEASURE_MS);
     const { output, status } = await vm.run("disk-costs /dev/vda /mnt/data", MEASURE_MS);
     if (status !== 0) throw new Error(`disk-costs ended with ${status}: ${output}`);

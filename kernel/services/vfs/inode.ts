@@ -134,6 +134,7 @@ function noneRename(
 function noneReadlink(inode: Inode, ptr: usize, max: u32): i32 { return -(<i32>Errno.INVAL); }
 function noneFollow(inode: Inode, path: Path): i32 { return 0; }
 function noneTruncate(inode: Inode, size: u64): i32 { return -(<i32>Errno.INVAL); }
+function noneAllocate(inode: Inode, mode: u32, offset: u64, length: u64): i32 { return -(<i32>Errno.OPNOTSUPP); }
 function noneGetattr(inode: Inode): i32 { return 0; }
 function noneSetattr(inode: Inode, valid: u32): i32 { return 0; }
 function noneEvict(inode: Inode): void {}
@@ -151,6 +152,7 @@ export function inodeOpsDefaults(ops: InodeOps): void {
   ops.readlink = noneReadlink;
   ops.followLink = noneFollow;
   ops.truncate = noneTruncate;
+  ops.allocate = noneAllocate;
   ops.getattr = noneGetattr;
   ops.setattr = noneSetattr;
   ops.evict = noneEvict;

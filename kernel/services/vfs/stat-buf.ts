@@ -7,7 +7,6 @@ import { userCopyOut } from "../../../arch/current";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { Inode, Mount, SuperBlock, inodeOpsOf, superOf } from "./types";
 import { StatfsInfo, superOpsOf } from "./super-block";
-import { NAME_MAX } from "./name";
 
 const NS_PER_SEC: u64 = 1000000000;
 
@@ -189,7 +188,7 @@ export function statfsOut(sb: SuperBlock, mountFlags: u32, va: u64): i64 {
   out.files = info.files;
   out.filesFree = info.filesFree;
   out.fsid = sb.dev;
-  out.nameLength = NAME_MAX;
+  out.nameLength = sb.nameMax;
   out.fragmentSize = sb.blockSize;
   out.flags = ST_VALID | ST_RELATIME | (mountFlags & 15);
   const r = userCopyOut(va, changetype<usize>(out), offsetof<Statfs>());

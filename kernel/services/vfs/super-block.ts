@@ -9,7 +9,7 @@ import { kfree, kzalloc } from "../../core/mm/slab";
 import { SuperBlock, dentryOf, inodeOf, superOf } from "./types";
 import { dcachePrune, dentryAlloc, dentryPut } from "./dcache";
 import { inodePut } from "./inode";
-import { bytesAre } from "./name";
+import { bytesAre, NAME_MAX } from "./name";
 
 /** What statfs(2) answers; superStatfs fills it. */
 @final @unmanaged
@@ -143,6 +143,7 @@ export function superAlloc(typeName: string, magic: u32): SuperBlock | null {
   sb.refs = 1;
   sb.nextIno = 1;
   sb.blockSize = 4096;
+  sb.nameMax = NAME_MAX;
   sb.maxBytes = 0x7fffffffffffffff;
   const minor = atomic.add<u32>(SUPER_COUNTS, 1, 4) + 1;
   sb.dev = <u64>(minor & 0xff) | (<u64>(minor & ~0xff) << 12);

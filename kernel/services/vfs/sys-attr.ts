@@ -2,7 +2,7 @@
 import { userCopyIn } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
-import { File, FileMode, FileRight, Inode, Path, dentryOf, inodeOf, inodeOpsOf, isErrPtr } from "./types";
+import { File, FileMode, FileRight, Inode, Path, dentryOf, inodeOf, inodeOpsOf, isErrPtr, superOf } from "./types";
 import { inodeLock, inodeTouchModified, inodeUnlock } from "./inode";
 import { mountWritable, pathPut } from "./mount";
 import { May, inodePermission } from "./credentials";
@@ -11,7 +11,7 @@ import { AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, filePath, pathAt, pathLookup } from
 import { pathFetch } from "./path-buffer";
 import { fdBorrow, fdReturn, heldFile } from "./fd-table";
 import { TIME_KEEP, TIME_NOW, UTIME_NOW, UTIME_OMIT, inodeChmod, inodeChown, inodeSetTimes, truncateLocked } from "./attributes";
-import { FallocFlag, pagesAllocate, pagesTruncate } from "./file-pages";
+import { FallocFlag, pagesTruncate } from "./file-pages";
 import { sizeLimitCheck } from "./file-io";
 
 const NS_PER_SEC: i64 = 1000000000;
@@ -231,17 +231,17 @@ function fallocateFile(file: File, mode: u32, offset: u64, length: u64): i64 {
   if (kind != FileMode.IFREG) return -(<i64>Errno.NODEV);
   const isKnown = mode == 0 || mode == FallocFlag.KEEP_SIZE || mode == FallocFlag.ZERO_RANGE ||
     mode == <u32>(FallocFlag.ZERO_RANGE | FallocFlag.KEEP_SIZE) || mode == <u32>(FallocFlag.PUNCH_HOLE | FallocFlag.KEEP_SIZE);
-  if (!isKnown || !hasPages(inode)) return -(<i64>Errno.OPNOTSUPP);
+  if (!isKnown) return -(<i64>Errno.OPNOTSUPP);
   const end = offset + length;
-  if (<i64>end < 0) return -(<i64>Errno.FBIG);
+  if (<i64>end < 0 || end > superOf(inode.sb).maxBytes) return -(<i64>Errno.FBIG);
   const tooLong = mode & FallocFlag.KEEP_SIZE || end <= inode.size ? 0 : sizeLimitCheck(end);
   if (tooLong) return tooLong;
   const seals = sealsOf(inode);
   if (seals & F_SEAL_WRITE && mode & <u32>(FallocFlag.PUNCH_HOLE | FallocFlag.ZERO_RANGE)) return -(<i64>Errno.PERM);
   if (seals & F_SEAL_GROW && end > inode.size) return -(<i64>Errno.PERM);
   inodeLock(inode);
-  const r = pagesAllocate(inode, mode, offset, length);
-  inodeTouchModified(inode);
+  const r = inodeOpsOf(inode).allocate(inode, mode, offset, length);
+  if (r == 0) inodeTouchModified(inode);
   inodeUnlock(inode);
   return r;
 }

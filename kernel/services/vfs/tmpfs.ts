@@ -19,7 +19,7 @@ import { inodeOwnerInit, credNow } from "./credentials";
 import { fileAllocInode, anonSuper } from "./file";
 import { StatfsInfo, SuperOps, superAlloc, superOpsDefaults, superPut, superRootSet } from "./super-block";
 import { TmpDir, tmpDirAdd, tmpDirFind, tmpDirFree, tmpDirNew, tmpDirOf, tmpDirRemove, tmpDirSlot, tmpEntryName, tmpEntryOf } from "./tmpfs-dir";
-import { pagesMmap, pagesMmapPage, pagesRead, pagesSeek, pagesTruncate, pagesWrite } from "./file-pages";
+import { pagesMmap, pagesMmapPage, pagesRead, pagesSeek, pagesAllocate, pagesTruncate, pagesWrite } from "./file-pages";
 import { pageCacheTruncate } from "./page-cache";
 import { dirEmit, dirEmitDots } from "./dir-emit";
 import { TmpOptions, tmpOptionsParse } from "./tmpfs-options";
@@ -51,6 +51,7 @@ export function tmpfsInit(): void {
   DIR_OPS.evict = tmpEvictDir;
   inodeOpsDefaults(FILE_INODE_OPS);
   FILE_INODE_OPS.truncate = pagesTruncate;
+  FILE_INODE_OPS.allocate = pagesAllocate;
   FILE_INODE_OPS.evict = tmpEvictFile;
   inodeOpsDefaults(LINK_OPS);
   LINK_OPS.readlink = tmpReadlink;

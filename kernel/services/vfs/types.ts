@@ -39,8 +39,8 @@ export class SuperBlock {
   maxPages: u32;
   inodeCount: u32;
   anonNode: u32;
-  foldsCase: u32;    // ASCII letters of names compare without case
-  pad: u32;
+  foldsCase: u32;    // ASCII letters of names compare without case; dots at the end do not count
+  nameMax: u32;      // bytes of a name
 }
 
 @final @unmanaged
@@ -212,6 +212,8 @@ export class InodeOps {
   /** Magic links (/proc/self/fd/N): fills a Path and returns 1; 0 when the link is an ordinary one. */
   followLink: (inode: Inode, path: Path) => i32;
   truncate: (inode: Inode, size: u64) => i32;
+  /** fallocate(2) with a FallocFlag mode, of a range within maxBytes; Inode.lock is held. 0 or -errno, EOPNOTSUPP for a mode it has not. */
+  allocate: (inode: Inode, mode: u32, offset: u64, length: u64) => i32;
   /** Called before stat answers, so that synthetic files can refresh; 0 or -errno. */
   getattr: (inode: Inode) => i32;
   /** Mode, owner, time changes have been checked and stored in the inode; persist them. 0 or -errno. */

@@ -11,6 +11,7 @@
  */
 import { Errno } from "../../abi/errno";
 import { kfree, kmalloc } from "../../core/mm/slab";
+import { byteAt } from "../../lib/bytes";
 import { Dentry, FileMode, Inode, Path, dentryOf, inodeOf, inodeOpsOf, isErrPtr, mountOf, superOf } from "./types";
 import {
   DentryFlag, dcacheLock, dcacheUnlock, dentryAlloc, dentryFindLocked, dentryGet, dentryHashLocked, dentryInvalidate,
@@ -182,8 +183,8 @@ function walkLoopLocked(w: Walk): i32 {
     while (load<u8>(p) == 0x2f) p++;
     if (!load<u8>(p)) return walkAtEndLocked(w);
     const scan = componentScan(p);
-    const length = <u32>scan;
-    if (length > NAME_MAX) return -(<i32>Errno.NAMETOOLONG);
+    let length = <u32>scan;
+    if (length > NAME_MAX && length > superOf(dentryOf(w.dentry).sb).nameMax) return -(<i32>Errno.NAMETOOLONG);
     let rest = p + length;
     const hasSlash = load<u8>(rest) == 0x2f;
     while (load<u8>(rest) == 0x2f) rest++;
@@ -195,6 +196,7 @@ function walkLoopLocked(w: Walk): i32 {
     if (denied) return denied;
 
     const dots = dotsOf(p, length);
+    if (dots == LastKind.NORMAL && byteAt(p, length - 1) == 0x2e) length = withoutTail(w, p, length);
     if (isLast) {
       w.hasSlash = hasSlash ? 1 : 0;
       if (w.flags & WalkFlag.PARENT) {
@@ -214,6 +216,14 @@ function walkLoopLocked(w: Walk): i32 {
       if (r < 0) return r;
     }
   }
+}
+
+/** The length of a name that ends in a dot where such dots do not count; of dots alone, all of it. */
+function withoutTail(w: Walk, name: usize, length: u32): u32 {
+  if (!superOf(dentryOf(w.dentry).sb).foldsCase) return length;
+  let shorter = length - 1;
+  while (shorter != 0 && byteAt(name, shorter - 1) == 0x2e) shorter--;
+  return shorter != 0 ? shorter : length;
 }
 
 /** NORMAL, DOT or DOTDOT. */

@@ -6,7 +6,7 @@ export const MTIME_STEP_NS: u64 = 2_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 /** Days from 1970-01-01 to 1980-01-01 and to 2108-01-01. */
 const DAYS_1980: u64 = 3652;
-const DAYS_2108: u64 = 50404;
+const DAYS_2108: u64 = 50403;
 
 /** Date (high half) and time (low half) of ns since the epoch, clamped to what can be said. */
 export function dateOf(ns: u64): u32 {

@@ -14,7 +14,7 @@ import { dotsWrite, entryDelete, entryMake, entryReplace, entryRespell, nameFind
 import { allocate, Allocation, chainCut, chainFree, clustersOf, entryUpdate, Runs, runsOf, slotIsSound } from "./files";
 import { indexDrop, indexesDrop } from "./index";
 import { Attribute, Err, Slot } from "./layout";
-import { Name, nameDecode, nameExact, nameIsAllowed, nameSame } from "./name";
+import { Name, NAME_UNITS, nameDecode, nameExact, nameIsAllowed, nameSame } from "./name";
 import { optionsTake } from "./options";
 import { recover } from "./recovery";
 import { cursorsDrop, isError } from "./table";
@@ -89,6 +89,12 @@ function nodePlace(field: u32): u64 { return get64(window + field + FsNode.N1); 
 function takeName(field: u32, name: Name): bool {
   const length = get32(window + field);
   return length <= FS_NAME_BYTES && nameDecode(name, window + field + 4, length);
+}
+
+/** A name that is to be made: 0, or why it cannot be. */
+function takeNewName(field: u32, name: Name): i32 {
+  if (!takeName(field, name)) return name.length > NAME_UNITS ? Err.NAMETOOLONG : Err.INVAL;
+  return nameIsAllowed(name) ? 0 : Err.INVAL;
 }
 
 /** Attributes of the short entry at `slot`, which is at `place`, at address `at`. */
@@ -220,10 +226,11 @@ function readdir(v: Volume): i32 {
   return 0;
 }
 
-function templateMake(v: Volume, isDirectory: bool, mode: u32, timeNs: u64, cluster: u32): void {
+/** Files are born writable whatever their mode, as on Linux. */
+function templateMake(v: Volume, isDirectory: bool, timeNs: u64, cluster: u32): void {
   const date = dateOf(timeNs);
   bytesFill(TEMPLATE, 0, 32);
-  put8(TEMPLATE + Slot.ATTRIBUTES, isDirectory ? Attribute.DIRECTORY : Attribute.ARCHIVE | (mode & OWNER_WRITE ? 0 : Attribute.READ_ONLY));
+  put8(TEMPLATE + Slot.ATTRIBUTES, isDirectory ? Attribute.DIRECTORY : Attribute.ARCHIVE);
   put8(TEMPLATE + Slot.BIRTH_TENTHS, tenthsOf(timeNs));
   put16(TEMPLATE + Slot.BIRTH_TIME, date & 0xffff);
   put16(TEMPLATE + Slot.BIRTH_DATE, date >> 16);
@@ -236,7 +243,8 @@ function templateMake(v: Volume, isDirectory: bool, mode: u32, timeNs: u64, clus
 /** create and mkdir, which are laid out alike. */
 function make(v: Volume, isDirectory: bool, isRepeated: bool): i32 {
   if (v.isReadOnly) return Err.ROFS;
-  if (!takeName(FsCreate.NAME, NAME) || !nameIsAllowed(NAME)) return Err.INVAL;
+  const unfit = takeNewName(FsCreate.NAME, NAME);
+  if (unfit < 0) return unfit;
   const start = directoryStart(v, FsCreate.DIR);
   const found = nameFind(v, WALK, start, NAME);
   if (found < 0) return found;
@@ -262,7 +270,7 @@ function entryAdd(v: Volume, start: u32, isDirectory: bool): i32 {
     cluster = clusterAdd(v, 0);
     if (cluster == 0 || isError(cluster)) return cluster == 0 ? Err.NOSPC : Err.IO;
   }
-  templateMake(v, isDirectory, get32(window + FsCreate.MODE), get64(window + FsCreate.TIME_NS), cluster);
+  templateMake(v, isDirectory, get64(window + FsCreate.TIME_NS), cluster);
   if (isDirectory) dotsWrite(v, cluster, start == v.rootCluster ? 0 : start, TEMPLATE);
   const failed = entryMake(v, WALK, start, NAME, TEMPLATE);
   return failed < 0 ? failed : commit(v);
@@ -295,7 +303,8 @@ function remove(v: Volume, isDirectory: bool, isRepeated: bool): i32 {
 function rename(v: Volume, isRepeated: bool): i32 {
   if (v.isReadOnly) return Err.ROFS;
   if (!takeName(FsRename.OLD_NAME, NAME)) return Err.NOENT;
-  if (!takeName(FsRename.NEW_NAME, NEW_NAME) || !nameIsAllowed(NEW_NAME)) return Err.INVAL;
+  const unfit = takeNewName(FsRename.NEW_NAME, NEW_NAME);
+  if (unfit < 0) return unfit;
   const oldStart = directoryStart(v, FsRename.OLD_DIR);
   const newStart = directoryStart(v, FsRename.NEW_DIR);
   const isOneName = oldStart == newStart && nameSame(NAME, NEW_NAME);
@@ -376,7 +385,7 @@ function setattr(v: Volume): i32 {
     begin(v);
     const slot = slotAt(v, place);
     if (slot == 0) return Err.IO;
-    attributesSet(slot, valid);
+    attributesSet(v, slot, valid);
     const failed = commit(v);
     if (failed < 0) return failed;
   }
@@ -386,8 +395,15 @@ function setattr(v: Volume): i32 {
   return 0;
 }
 
-function attributesSet(slot: usize, valid: u32): void {
-  if (valid & FsValid.MODE && !slotIsDirectory(slot)) {
+/** As on Linux: of what the mask leaves, all bits to read and execute, and all or none to write. Anything else changes nothing, and is no error. */
+function canKeep(v: Volume, mode: u32): bool {
+  const all = 0o777 & ~v.fileMask;
+  const writes = mode & all & OWNER_WRITE;
+  return (all & OWNER_WRITE) != 0 && (mode & all & 0o555) == (all & 0o555) && (writes == 0 || writes == (all & OWNER_WRITE));
+}
+
+function attributesSet(v: Volume, slot: usize, valid: u32): void {
+  if (valid & FsValid.MODE && !slotIsDirectory(slot) && canKeep(v, get32(window + FsSetattr.MODE))) {
     const others = get8(slot + Slot.ATTRIBUTES) & ~Attribute.READ_ONLY;
     put8(slot + Slot.ATTRIBUTES, others | (get32(window + FsSetattr.MODE) & OWNER_WRITE ? 0 : Attribute.READ_ONLY));
   }

@@ -15,7 +15,7 @@ export class Name {
   length: u32 = 0;
 }
 
-/** Decodes UTF-8. False: it is malformed or too long (N1). */
+/** Decodes UTF-8. False: it is malformed, or too long (N1; its length is beyond NAME_UNITS then). */
 export function nameDecode(name: Name, at: usize, bytes: u32): bool {
   name.length = 0;
   for (let i: u32 = 0; i < bytes;) {
@@ -37,7 +37,10 @@ export function nameDecode(name: Name, at: usize, bytes: u32): bool {
 }
 
 function unitsAdd(name: Name, code: u32): bool {
-  if (name.length + (code > 0xffff ? 2 : 1) > NAME_UNITS) return false;
+  if (name.length + (code > 0xffff ? 2 : 1) > NAME_UNITS) {
+    name.length = NAME_UNITS + 1;
+    return false;
+  }
   if (code > 0xffff) {
     name.units[name.length++] = <u16>(0xd7c0 + (code >> 10));
     name.units[name.length++] = <u16>(0xdc00 | code & 0x3ff);

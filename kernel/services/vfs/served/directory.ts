@@ -20,7 +20,7 @@ import { File, FileMode, FileOps, Inode, InodeOps, inodeOf } from "../types";
 import {
   callBegin, callEnd, callMake, Connection, reply32, reply64, replyAt, requestPut32, requestPut64, requestPutName, requestPutNode,
 } from "./connection";
-import { servedFileOps, servedTruncate } from "./file";
+import { SEEK_DATA, SEEK_HOLE, servedAllocate, servedFileOps, servedTruncate } from "./file";
 import {
   dirtyMark, fsOf, metaTake, mountOfFs, nodeTake, pagesUndirty, servedInodeFind, servedInodeGone, servedInodeNew, ServedInode, servedOf, ServedSuper,
 } from "./inode";
@@ -29,6 +29,8 @@ import { blocksReclaim, metadataFsync } from "./sync";
 /** "." and ".." stand before the server's positions. */
 const DOTS: u64 = 2;
 const RENAME_NOREPLACE: u32 = 1;
+/** Bits of a mode that FAT cannot keep in any form, and Linux's vfat refuses. */
+const SPECIAL_BITS: u32 = 0o7000;
 
 const SERVED_DIR_OPS = changetype<InodeOps>(memory.data(offsetof<InodeOps>()));
 const SERVED_INODE_OPS = changetype<InodeOps>(memory.data(offsetof<InodeOps>()));
@@ -46,6 +48,7 @@ export function servedDirectoriesInit(): void {
   SERVED_DIR_OPS.evict = servedEvict;
   inodeOpsDefaults(SERVED_INODE_OPS);
   SERVED_INODE_OPS.truncate = servedTruncate;
+  SERVED_INODE_OPS.allocate = servedAllocate;
   SERVED_INODE_OPS.getattr = servedGetattr;
   SERVED_INODE_OPS.setattr = servedSetattr;
   SERVED_INODE_OPS.evict = servedEvict;
@@ -194,7 +197,7 @@ function servedRename(
 function servedGetattr(inode: Inode): i32 {
   const si = servedOf(inode);
   const fs = fsOf(si);
-  inode.blocks = <u64>si.blocks * (fs.blockBytes >> 9);
+  inode.blocks = (<u64>si.blocks + si.reserved) * (fs.blockBytes >> 9); // those it will have are promised
   inode.mtimeNs -= inode.mtimeNs % fs.mtimeStepNs;
   inode.ctimeNs -= inode.ctimeNs % fs.mtimeStepNs;
   inode.atimeNs -= inode.atimeNs % fs.atimeStepNs;
@@ -215,13 +218,15 @@ function servedSetattr(inode: Inode, valid: u32): i32 {
   requestPutNode(c, FsSetattr.NODE, si.n0, si.n1);
   requestPut64(c, FsSetattr.ATIME_NS, inode.atimeNs);
   requestPut64(c, FsSetattr.MTIME_NS, inode.mtimeNs);
-  requestPut32(c, FsSetattr.VALID, (valid & AttrValid.MODE ? FsValid.MODE : 0) | (valid & AttrValid.TIMES ? FsValid.ATIME | FsValid.MTIME : 0));
+  const isModeKept = (valid & AttrValid.MODE) != 0 && (mode & SPECIAL_BITS) == 0;
+  requestPut32(c, FsSetattr.VALID, (isModeKept ? FsValid.MODE : 0) | (valid & AttrValid.TIMES ? FsValid.ATIME | FsValid.MTIME : 0));
   requestPut32(c, FsSetattr.MODE, mode);
   const result = callMake(c, mountOfFs(fs), FsMethod.SETATTR, FsSetattr.REQUEST_END, FsSetattr.REPLY_END);
   if (result == 0) answerTake(si, inode, c, valid);
   callEnd(c);
   if (result < 0) return result;
-  const isRefused = (valid & AttrValid.OWNER) != 0 && (inode.uid != uid || inode.gid != gid);
+  const isOwnerRefused = (valid & AttrValid.OWNER) != 0 && (inode.uid != uid || inode.gid != gid);
+  const isRefused = isOwnerRefused || ((valid & AttrValid.MODE) != 0 && !isModeKept);
   return isRefused && !(fs.flags & FsMountFlag.QUIET) ? -(<i32>Errno.PERM) : 0;
 }
 
@@ -305,6 +310,7 @@ function entriesEmit(file: File, cursor: usize, entries: usize, count: u32): i32
 
 function servedDirSeek(file: File, offset: i64, whence: u32): i64 {
   const target = whence == 1 ? <i64>file.pos + offset : offset;
+  if (whence == SEEK_DATA || whence == SEEK_HOLE) return -(<i64>Errno.NXIO);
   if (whence > 1 || target < 0) return -(<i64>Errno.INVAL);
   file.pos = <u64>target;
   return target;

@@ -12,7 +12,7 @@ import { diskErrors } from "../../block/disk";
 import { diskFlush } from "../../block/disk-flush";
 import { buffersWrite } from "../../block/buffer-cache";
 import { errseqCheck, errseqSample } from "../../../lib/errseq";
-import { fileAccessed, pageFill, pagesSeek, pagesUnmap } from "../file-pages";
+import { FallocFlag, fileAccessed, pageFill, pagesSeek, pagesUnmap } from "../file-pages";
 import { fileOpsDefaults } from "../file-ops";
 import { inodeTouchModified } from "../inode";
 import { bufFromPhys, bufToPhys } from "../io-buf";
@@ -28,6 +28,8 @@ import {
 import { blocksReclaim, metadataSync } from "./sync";
 
 const PAGE: u32 = 4096;
+export const SEEK_DATA: u32 = 3;
+export const SEEK_HOLE: u32 = 4;
 /** FsTruncate.TAIL_BLOCK when nothing is cut off; no negated errno. */
 const NO_TAIL: i64 = i64.MIN_VALUE;
 const MAP_SHARED: u32 = 1;
@@ -42,7 +44,7 @@ export function servedFilesInit(): void {
   SERVED_FILE_OPS.read = servedRead;
   SERVED_FILE_OPS.write = servedWrite;
   SERVED_FILE_OPS.fsync = servedFsync;
-  SERVED_FILE_OPS.seek = pagesSeek;
+  SERVED_FILE_OPS.seek = servedSeek;
   SERVED_FILE_OPS.mmap = servedMmap;
   SERVED_FILE_OPS.mmapPage = servedMmapPage;
 }
@@ -120,9 +122,11 @@ function servedWrite(file: File, bufVa: u64, wanted: u32, pos: u64): i64 {
   return done != 0 ? <i64>done : <i64>failure;
 }
 
+function blocksOf(si: ServedInode, size: u64): u32 { return <u32>((size + fsOf(si).blockBytes - 1) / fsOf(si).blockBytes); }
+
 /** Sees to it that blocks up to `size` will be had; what deleted files still hold is freed when it must be. */
 function sizeReserve(si: ServedInode, size: u64): bool {
-  const need = <u32>((size + fsOf(si).blockBytes - 1) / fsOf(si).blockBytes);
+  const need = max<u32>(si.promised, blocksOf(si, size));
   const missing = need > si.blocks ? need - si.blocks : 0;
   return reserveSet(si, missing) || (blocksReclaim(fsOf(si)) && reserveSet(si, missing));
 }
@@ -171,6 +175,15 @@ function servedOpen(inode: Inode, file: File): i32 {
   file.errorsSeen = errseqSample(errorsOf(servedOf(inode)));
   file.data1 = errseqSample(diskErrors(diskOfFs(fsOf(servedOf(inode)))));
   return 0;
+}
+
+/** What is not cached is no hole: all of a file is data. */
+function servedSeek(file: File, offset: i64, whence: u32): i64 {
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return pagesSeek(file, offset, whence);
+  const size = <i64>inodeOf(file.inode).size;
+  if (offset < 0 || offset >= size) return -(<i64>Errno.NXIO);
+  file.pos = whence == SEEK_DATA ? <u64>offset : <u64>size;
+  return <i64>file.pos;
 }
 
 /** Every error of write-back is told once to each open file. */
@@ -232,11 +245,27 @@ function servedExtend(si: ServedInode, inode: Inode, size: u64): i32 {
   return 0;
 }
 
+/** InodeOps.allocate, as Linux's vfat has it: a longer file, or the promise of room for one. */
+export function servedAllocate(inode: Inode, mode: u32, offset: u64, length: u64): i32 {
+  const si = servedOf(inode);
+  const end = offset + length;
+  if (isReadOnlyNow(fsOf(si))) return -(<i32>Errno.ROFS);
+  if (mode == 0) return end > inode.size ? servedTruncate(inode, end) : 0;
+  if (mode != FallocFlag.KEEP_SIZE) return -(<i32>Errno.OPNOTSUPP);
+  const before = si.promised;
+  si.promised = max<u32>(before, blocksOf(si, end));
+  if (sizeReserve(si, inode.size)) return 0;
+  si.promised = before;
+  return -(<i32>Errno.NOSPC);
+}
+
 /** TRUNCATE: the server keeps the blocks that `size` needs. ioMutex is held. */
 function blocksCut(si: ServedInode, inode: Inode, size: u64): i32 {
   const fs = fsOf(si);
-  const keep = <u32>min<u64>(si.blocks, (size + fs.blockBytes - 1) / fs.blockBytes);
-  reserveSet(si, 0);
+  const need = blocksOf(si, size);
+  const keep = min<u32>(si.blocks, need);
+  si.promised = 0;
+  reserveSet(si, need - keep); // what was written and has no blocks yet still needs them
   if (keep == si.blocks && si.diskSize <= size) return 0;
   const tail = keep != 0 && keep < si.blocks ? deviceBlockOf(si, keep) : NO_TAIL;
   if (tail < 0 && tail != NO_TAIL) return <i32>tail;

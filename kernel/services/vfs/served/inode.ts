@@ -90,6 +90,8 @@ export class ServedInode {
   errors: u32;       // of write-back (lib/errseq.ts)
   readNext: u32;     // page after the last one read: sequential reading
   readRun: u32;      // pages the last read-ahead took
+  promised: u32;     // blocks it was promised in all, whatever its size (fallocate)
+  pad: u32;
   named: u32;        // ServedInode: the next in its bucket of NODES (S5)
   isNamed: u32;      // it is in one
 }

@@ -200,6 +200,7 @@ function superFromReply(c: Connection, fs: ServedSuper): usize {
   sb.data = <u32>changetype<usize>(fs);
   sb.blockSize = fs.blockBytes;
   sb.maxBytes = fs.maxBytes;
+  sb.nameMax = fs.nameMax;
   sb.foldsCase = fs.flags & FsMountFlag.FOLD_CASE ? 1 : 0;
   if (fs.isReadOnly) sb.flags |= MountFlag.RDONLY;
   const root = servedInodeOf(fs, replyAt(c, FsMount.R_ROOT), replyAt(c, FsMount.R_ATTRIBUTES));

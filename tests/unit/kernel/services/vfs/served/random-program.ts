@@ -234,6 +234,8 @@ export class RandomProgram {
         if (fileBlock !== at || blocks === 0 || BigInt(deviceBlock!) + BigInt(blocks!) > most) throw new Error(`extent ${i}: ${fileBlock} ${deviceBlock} ${blocks}`);
         at += blocks!;
       }
+      const promised = (u32(si + SERVED.blocks!) + u32(si + SERVED.reserved!)) * Number(blockBytes);
+      if (this.isModelled && promised < size) throw new Error(`fd ${fd} has ${size} bytes, and room for ${promised}`);
       if (at !== u32(si + SERVED.mapped!) || at > u32(si + SERVED.blocks!)) throw new Error(`extents reach to ${at} of ${u32(si + SERVED.blocks!)}`);
     }
   }
