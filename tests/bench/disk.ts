@@ -37,21 +37,26 @@ export function prepareDisk(): void {
   rmSync(data);
 }
 
+/** The same of the disk alone, behind an IOMMU. */
+export function measureDiskTranslated(kernel: string, append: string): Promise<ReadonlyMap<string, number> | null> {
+  return measureDisk(kernel, append, true);
+}
+
 /** Instructions by row name, and round trips where there are any; null when this kernel cannot read the disk. */
-export async function measureDisk(kernel: string, append: string): Promise<ReadonlyMap<string, number> | null> {
+export async function measureDisk(kernel: string, append: string, iommu = false): Promise<ReadonlyMap<string, number> | null> {
   const isLinux = kernel.endsWith("vmlinuz");
   if (isLinux && !hasReference) return null;
   const copy = `${IMAGE}.used`;
   execFileSync("cp", [IMAGE, copy]);
-  const extraArgs = isLinux ? [] : ["-device", "edu"]; // a device that interrupts when it is told to
-  const machine = { kernel, append, initrd: INITRD, memMiB: 512, disks: [copy], icount: true, extraArgs, deadlineMs: MEASURE_MS + BOOT_MS };
+  const extraArgs = isLinux || iommu ? [] : ["-device", "edu"]; // a device that interrupts when it is told to
+  const machine = { kernel, append, initrd: INITRD, memMiB: 512, disks: [copy], iommu, icount: true, extraArgs, deadlineMs: MEASURE_MS + BOOT_MS };
   return await withVm(machine, async (vm) => {
     await vm.expectPrompt(BOOT_MS);
     if (isLinux) await vm.run(`for m in ${REFERENCE_MODULES.join(" ")}; do insmod /modules/$m.ko; done`, MEASURE_MS);
     await vm.run("for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/vda ] && mount -t vfat /dev/vda /mnt && break; sleep 1; done", MEASURE_MS);
     const { output, status } = await vm.run("disk-costs /dev/vda /mnt/data", MEASURE_MS);
     if (status !== 0) throw new Error(`disk-costs ended with ${status}: ${output}`);
-    if (isLinux) return parseCosts(output);
+    if (isLinux || iommu) return parseCosts(output);
     const irqs = await vm.run("irq-costs", MEASURE_MS);
     const restarts = await vm.run("restart-costs /dev/vda /mnt", MEASURE_MS);
     if (restarts.status !== 0) throw new Error(`restart-costs ended with ${restarts.status}: ${restarts.output}`);

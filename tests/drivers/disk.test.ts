@@ -73,6 +73,25 @@ async function partitions(vm: Vm): Promise<void> {
   expect(await output(vm, "blockdev --getsize64 /dev/vda5; blockdev --getsize64 /dev/vda")).toBe(`${8192 * SECTOR}\n${64 * MIB}`);
 }
 
+/** Disks and partitions in /sys: commands and what they print. */
+const SYSFS: readonly (readonly [command: string, output: string])[] = [
+  ["cd /sys/block; echo *", "vda vdb vdc vdd"],
+  ["cd /sys/class/block; echo *", "vda vda1 vda5 vda6 vdb vdb1 vdb2 vdc vdd"],
+  ["cd /sys/block/vda; cat size ro removable range dev", "131072\n0\n0\n16\n254:0"],
+  ["cd /sys/block/vda/vda5; cat size start partition dev ro", "8192\n92160\n5\n254:5\n0"],
+  ["cd /sys/dev/block/254:18; cat size start uevent", "81920\n16384\nMAJOR=254\nMINOR=18\nDEVNAME=vdb2\nDEVTYPE=partition\nPARTN=2"],
+  ["cd /sys/block/vdb/queue; cat logical_block_size write_cache max_sectors_kb", "512\nwrite back\n128"],
+  ["cat /sys/block/vdc/device/vendor; readlink -f /sys/class/block/vda1 | sed 's|.*/block/||'", "0x1af4\nvda/vda1"],
+  ["awk '{print ($1 > 0), NF}' /sys/block/vda/stat", "1 17"],
+  ["cat /sys/block/vde/size 2>&1 | grep -c 'No such'; echo 1 2>/dev/null >/sys/block/vda/size || echo refused", "1\nrefused"],
+];
+
+async function sysfs(vm: Vm): Promise<void> {
+  const found: [string, string][] = [];
+  for (const [command] of SYSFS) found.push([command, (await vm.run(`(${command})`)).output.trim()]);
+  expect(found).toEqual(SYSFS);
+}
+
 /** FAT on a partition: what the host put there is read, what is written is where the host finds it, and nothing lies elsewhere. */
 async function mounted(vm: Vm): Promise<void> {
   expect(await output(vm, "mount -t vfat /dev/vda1 /mnt && cat /mnt/hello.txt")).toBe("from the host");
@@ -116,6 +135,7 @@ async function damaged(vm: Vm): Promise<void> {
   expect((await vm.run("blockdev --rereadpt /dev/vdb")).status).not.toBe(0);
   expect(await output(vm, "dmesg | grep -o 'vdb: no partitions.*'")).toBe("vdb: no partitions: the GPT header is damaged");
   expect((await vm.run("head -c 1 /dev/vdb1")).status).not.toBe(0);
+  expect(await output(vm, "cat /sys/block/vdb/vdb1/size /sys/block/vdb/size; grep -c 'vdb[12]' /proc/partitions || true")).toBe("0\n131072\n0");
 }
 
 test("partitions, a file system on one, and the devices themselves", () => {
@@ -124,6 +144,7 @@ test("partitions, a file system on one, and the devices themselves", () => {
     await vm.expectPrompt(BOOT_MS);
     await manyDisks(vm);
     await partitions(vm);
+    await sysfs(vm);
     await mounted(vm);
     await errorsOfFile(vm);
     await devices(vm);

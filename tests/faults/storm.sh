@@ -21,6 +21,7 @@ while [ $i -lt $(($1 / 2)) ]; do
 done
 (cd /tmp/tree; find . -type f -print0 | sort -z | xargs -0 md5sum) > /tmp/sums
 mkdir -p /mnt
+until [ -b /dev/vda ]; do usleep 100000; done # its driver has just been started
 mount -t vfat /dev/vda /mnt || fail mount
 kill_loop virtio-blk 200000 /tmp/kills-disk & disk=$!
 kill_loop fat32 1000000 /tmp/kills-fs & fs=$!

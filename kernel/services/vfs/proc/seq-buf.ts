@@ -5,6 +5,8 @@
  */
 import { byteAt, bytePut } from "../../../lib/bytes";
 
+const NEWLINE: u32 = 0x0a;
+
 @final @unmanaged
 export class SeqBuf {
   ptr: usize;    // linear buffer
@@ -85,6 +87,33 @@ export function seqOct(seq: SeqBuf, value: u32, width: u32): void {
   while (digits < 11 && value >> (digits * 3) != 0) digits++;
   if (digits < width) digits = width;
   for (; digits > 0; digits--) seqByte(seq, 0x30 + (value >> ((digits - 1) * 3) & 7));
+}
+
+// ---- What most files of /sys and many of /proc are; 0, as their tables want ----
+
+/** A word alone: the name of a directory. */
+export function seqWord(seq: SeqBuf, word: string): i32 {
+  seqStr(seq, word);
+  return 0;
+}
+
+export function seqLine(seq: SeqBuf, text: string): i32 {
+  seqStr(seq, text);
+  seqByte(seq, NEWLINE);
+  return 0;
+}
+
+export function seqDecLine(seq: SeqBuf, value: u64): i32 {
+  seqDec(seq, value);
+  seqByte(seq, NEWLINE);
+  return 0;
+}
+
+/** Lower-case hexadecimal. */
+export function seqHexLine(seq: SeqBuf, value: u64): i32 {
+  seqHex(seq, value, 1);
+  seqByte(seq, NEWLINE);
+  return 0;
 }
 
 /** ` value` for each number of a space-separated line. */

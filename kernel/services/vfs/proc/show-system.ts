@@ -31,7 +31,7 @@ import { connectionCalls } from "../served/connection";
 import { diskAt, DISKS_MAX } from "../../block/disk";
 import { fsTypeCount, fsTypeIsNoDev, fsTypeName } from "../super-block";
 import { ProcNodeId, procFileAdd, procLinkAdd, procWriteSet } from "./node";
-import { SeqBuf, seqByte, seqCString, seqDec, seqDecPad, seqSpaceDec, seqStr } from "./seq-buf";
+import { SeqBuf, seqByte, seqCString, seqDec, seqDecLine, seqDecPad, seqLine, seqSpaceDec, seqStr } from "./seq-buf";
 import { cpuinfoShow } from "./show-cpuinfo";
 import { interruptsCount, interruptsShow } from "./show-interrupts";
 import { servedShow } from "./show-served";
@@ -96,8 +96,7 @@ function mountsLinkShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
 
 function cmdlineShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
   seqCString(seq, CMDLINE, CMDLINE_BYTES);
-  seqByte(seq, 0x0a);
-  return 0;
+  return seqLine(seq, "");
 }
 
 function devicesShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
@@ -158,9 +157,7 @@ function diskColumns(seq: SeqBuf, requests: u64, sectors: u64): void {
 
 /** How many capabilities all processes hold together: what servers took, their deaths give back. */
 function capabilitiesShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
-  seqDec(seq, capCountAll());
-  seqByte(seq, 0x0a);
-  return 0;
+  return seqDecLine(seq, capCountAll());
 }
 
 /** What calls between servers moved since boot: what was granted was not copied. */
@@ -182,9 +179,7 @@ function ipcLine(seq: SeqBuf, name: string, value: u64): void {
 
 /** How often file systems' servers were called: the bench counts that none is for what is cached. */
 function roundTripsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
-  seqDec(seq, connectionCalls());
-  seqByte(seq, 0x0a);
-  return 0;
+  return seqDecLine(seq, connectionCalls());
 }
 
 function filesystemsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {

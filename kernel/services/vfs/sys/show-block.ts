@@ -11,7 +11,7 @@ import { Disk } from "../../block/disk";
 import { dmaFunction } from "../../block/dma";
 import { REQUEST_PIECES } from "../../block/request";
 import { sysAttributeAdd, sysAttributeMode, sysDirMake, SysKind, sysLinkAdd, sysLinkMake, SysNode, sysNodeAt } from "./node";
-import { SeqBuf, seqByte, seqDec, seqDecPad, seqStr } from "../proc/seq-buf";
+import { SeqBuf, seqByte, seqDec, seqDecLine, seqDecPad, seqLine, seqStr, seqWord } from "../proc/seq-buf";
 import { pciIndexOf, sysPciNode } from "./show-pci";
 import { sysPlace, SysPlace } from "./tree";
 
@@ -26,25 +26,25 @@ const BOTH: u32 = SysKind.DISK | SysKind.PARTITION;
 export function sysBlockInit(): void {
   sysAttributeMode(BOTH, "uevent", 0o644, ueventShow);
   sysAttributeAdd(BOTH, "dev", devShow);
-  sysAttributeAdd(BOTH, "size", (seq, object) => numberShow(seq, blockDeviceSectors(deviceOf(object))));
-  sysAttributeAdd(SysKind.PARTITION, "start", (seq, object) => numberShow(seq, deviceOf(object).start));
-  sysAttributeAdd(SysKind.PARTITION, "partition", (seq, object) => numberShow(seq, object % PARTITIONS));
+  sysAttributeAdd(BOTH, "size", (seq, object) => seqDecLine(seq, blockDeviceSectors(deviceOf(object))));
+  sysAttributeAdd(SysKind.PARTITION, "start", (seq, object) => seqDecLine(seq, deviceOf(object).start));
+  sysAttributeAdd(SysKind.PARTITION, "partition", (seq, object) => seqDecLine(seq, object % PARTITIONS));
   sysAttributeAdd(BOTH, "ro", (seq, object) => flagShow(seq, object, BlockFeature.READ_ONLY));
-  sysAttributeAdd(SysKind.DISK, "removable", (seq, object) => numberShow(seq, 0));
-  sysAttributeAdd(SysKind.DISK, "hidden", (seq, object) => numberShow(seq, 0));
-  sysAttributeAdd(SysKind.DISK, "range", (seq, object) => numberShow(seq, PARTITIONS));
-  sysAttributeAdd(BOTH, "alignment_offset", (seq, object) => numberShow(seq, 0));
+  sysAttributeAdd(SysKind.DISK, "removable", (seq, object) => seqDecLine(seq, 0));
+  sysAttributeAdd(SysKind.DISK, "hidden", (seq, object) => seqDecLine(seq, 0));
+  sysAttributeAdd(SysKind.DISK, "range", (seq, object) => seqDecLine(seq, PARTITIONS));
+  sysAttributeAdd(BOTH, "alignment_offset", (seq, object) => seqDecLine(seq, 0));
   sysAttributeAdd(SysKind.DISK, "stat", statShow);
-  sysAttributeAdd(SysKind.QUEUE, "logical_block_size", (seq, object) => numberShow(seq, SECTOR));
-  sysAttributeAdd(SysKind.QUEUE, "physical_block_size", (seq, object) => numberShow(seq, SECTOR));
-  sysAttributeAdd(SysKind.QUEUE, "hw_sector_size", (seq, object) => numberShow(seq, SECTOR));
-  sysAttributeAdd(SysKind.QUEUE, "minimum_io_size", (seq, object) => numberShow(seq, SECTOR));
-  sysAttributeAdd(SysKind.QUEUE, "optimal_io_size", (seq, object) => numberShow(seq, 0));
-  sysAttributeAdd(SysKind.QUEUE, "max_sectors_kb", (seq, object) => numberShow(seq, REQUEST_PIECES * PIECE_KIB));
-  sysAttributeAdd(SysKind.QUEUE, "max_segments", (seq, object) => numberShow(seq, REQUEST_PIECES));
-  sysAttributeAdd(SysKind.QUEUE, "nr_requests", (seq, object) => numberShow(seq, BLOCK_ENTRIES));
-  sysAttributeAdd(SysKind.QUEUE, "rotational", (seq, object) => numberShow(seq, 1)); // unknown: what Linux says then
-  sysAttributeAdd(SysKind.QUEUE, "scheduler", (seq, object) => textShow(seq, "[none]"));
+  sysAttributeAdd(SysKind.QUEUE, "logical_block_size", (seq, object) => seqDecLine(seq, SECTOR));
+  sysAttributeAdd(SysKind.QUEUE, "physical_block_size", (seq, object) => seqDecLine(seq, SECTOR));
+  sysAttributeAdd(SysKind.QUEUE, "hw_sector_size", (seq, object) => seqDecLine(seq, SECTOR));
+  sysAttributeAdd(SysKind.QUEUE, "minimum_io_size", (seq, object) => seqDecLine(seq, SECTOR));
+  sysAttributeAdd(SysKind.QUEUE, "optimal_io_size", (seq, object) => seqDecLine(seq, 0));
+  sysAttributeAdd(SysKind.QUEUE, "max_sectors_kb", (seq, object) => seqDecLine(seq, REQUEST_PIECES * PIECE_KIB));
+  sysAttributeAdd(SysKind.QUEUE, "max_segments", (seq, object) => seqDecLine(seq, REQUEST_PIECES));
+  sysAttributeAdd(SysKind.QUEUE, "nr_requests", (seq, object) => seqDecLine(seq, BLOCK_ENTRIES));
+  sysAttributeAdd(SysKind.QUEUE, "rotational", (seq, object) => seqDecLine(seq, 1)); // unknown: what Linux says then
+  sysAttributeAdd(SysKind.QUEUE, "scheduler", (seq, object) => seqLine(seq, "[none]"));
   sysAttributeAdd(SysKind.QUEUE, "write_cache", writeCacheShow);
 }
 
@@ -56,11 +56,11 @@ export function sysDiskAppear(disk: Disk): void {
   if (wordAt(BLOCK_NODES, object) != 0) return;
   const fn = dmaFunction(disk.index);
   const parent = fn ? sysPciNode(pciIndexOf(fn)) : null;
-  const folder = sysDirMake(parent ? parent : sysPlace(SysPlace.VIRTUAL), SysKind.PLAIN, 0, (seq, object) => wordPut(seq, "block"));
+  const folder = sysDirMake(parent ? parent : sysPlace(SysPlace.VIRTUAL), SysKind.PLAIN, 0, (seq, object) => seqWord(seq, "block"));
   const node = folder ? sysDirMake(folder, SysKind.DISK, object, namePut) : null;
   if (!node) return;
   wordSet(BLOCK_NODES, object, <u32>changetype<usize>(node));
-  sysDirMake(node, SysKind.QUEUE, object, (seq, object) => wordPut(seq, "queue"));
+  sysDirMake(node, SysKind.QUEUE, object, (seq, object) => seqWord(seq, "queue"));
   if (parent) sysLinkAdd(node, "device", parent);
   sysLinkAdd(sysPlace(SysPlace.BLOCK), "", node);
   linksAdd(node, object);
@@ -104,29 +104,12 @@ function devShow(seq: SeqBuf, object: u32): i32 {
   return 0;
 }
 
-function wordPut(seq: SeqBuf, word: string): i32 {
-  seqStr(seq, word);
-  return 0;
-}
-
-function textShow(seq: SeqBuf, text: string): i32 {
-  seqStr(seq, text);
-  seqByte(seq, 0x0a);
-  return 0;
-}
-
-function numberShow(seq: SeqBuf, value: u64): i32 {
-  seqDec(seq, value);
-  seqByte(seq, 0x0a);
-  return 0;
-}
-
 function flagShow(seq: SeqBuf, object: u32, feature: u32): i32 {
-  return numberShow(seq, diskOf(deviceOf(object)).features & feature ? 1 : 0);
+  return seqDecLine(seq, diskOf(deviceOf(object)).features & feature ? 1 : 0);
 }
 
 function writeCacheShow(seq: SeqBuf, object: u32): i32 {
-  return textShow(seq, diskOf(deviceOf(object)).features & BlockFeature.FLUSH ? "write back" : "write through");
+  return seqLine(seq, diskOf(deviceOf(object)).features & BlockFeature.FLUSH ? "write back" : "write through");
 }
 
 function ueventShow(seq: SeqBuf, object: u32): i32 {
@@ -136,9 +119,9 @@ function ueventShow(seq: SeqBuf, object: u32): i32 {
   seqDec(seq, object);
   seqStr(seq, "\nDEVNAME=");
   namePut(seq, object);
-  if (object % PARTITIONS == 0) return textShow(seq, "\nDEVTYPE=disk");
+  if (object % PARTITIONS == 0) return seqLine(seq, "\nDEVTYPE=disk");
   seqStr(seq, "\nDEVTYPE=partition\nPARTN=");
-  return numberShow(seq, object % PARTITIONS);
+  return seqDecLine(seq, object % PARTITIONS);
 }
 
 /** Linux' 17 columns; what is not counted is 0. */

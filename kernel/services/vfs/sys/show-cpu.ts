@@ -1,48 +1,32 @@
 /** Processors in /sys/devices/system/cpu. Object: the processor's number. Spec: Linux, Documentation/ABI/testing/sysfs-devices-system-cpu. */
 import { cpuAt, MAX_CPUS } from "../../../core/sched/cpu";
 import { sysAttributeAdd, sysDirMake, SysKind } from "./node";
-import { SeqBuf, seqByte, seqDec, seqStr } from "../proc/seq-buf";
+import { SeqBuf, seqByte, seqDec, seqDecLine, seqLine, seqStr, seqWord } from "../proc/seq-buf";
 import { sysPlace, SysPlace } from "./tree";
 
 export function sysCpuInit(): void {
   sysAttributeAdd(SysKind.CPUS, "online", (seq, object) => cpuListPut(seq));
   sysAttributeAdd(SysKind.CPUS, "possible", (seq, object) => cpuListPut(seq));
   sysAttributeAdd(SysKind.CPUS, "present", (seq, object) => cpuListPut(seq));
-  sysAttributeAdd(SysKind.CPUS, "offline", (seq, object) => emptyShow(seq));
-  sysAttributeAdd(SysKind.CPUS, "isolated", (seq, object) => emptyShow(seq));
-  sysAttributeAdd(SysKind.CPUS, "kernel_max", (seq, object) => numberShow(seq, MAX_CPUS - 1));
-  sysAttributeAdd(SysKind.TOPOLOGY, "core_id", numberShow);
-  sysAttributeAdd(SysKind.TOPOLOGY, "core_cpus_list", numberShow);
-  sysAttributeAdd(SysKind.TOPOLOGY, "thread_siblings_list", numberShow);
-  sysAttributeAdd(SysKind.TOPOLOGY, "physical_package_id", (seq, object) => numberShow(seq, 0));
-  const cpus = sysDirMake(sysPlace(SysPlace.SYSTEM), SysKind.CPUS, 0, (seq, object) => wordPut(seq, "cpu"));
+  sysAttributeAdd(SysKind.CPUS, "offline", (seq, object) => seqLine(seq, ""));
+  sysAttributeAdd(SysKind.CPUS, "isolated", (seq, object) => seqLine(seq, ""));
+  sysAttributeAdd(SysKind.CPUS, "kernel_max", (seq, object) => seqDecLine(seq, MAX_CPUS - 1));
+  sysAttributeAdd(SysKind.TOPOLOGY, "core_id", (seq, object) => seqDecLine(seq, object));
+  sysAttributeAdd(SysKind.TOPOLOGY, "core_cpus_list", (seq, object) => seqDecLine(seq, object));
+  sysAttributeAdd(SysKind.TOPOLOGY, "thread_siblings_list", (seq, object) => seqDecLine(seq, object));
+  sysAttributeAdd(SysKind.TOPOLOGY, "physical_package_id", (seq, object) => seqDecLine(seq, 0));
+  const cpus = sysDirMake(sysPlace(SysPlace.SYSTEM), SysKind.CPUS, 0, (seq, object) => seqWord(seq, "cpu"));
   if (!cpus) return;
   for (let id: u32 = 0; id < MAX_CPUS; id++) {
     if (!cpuAt(id).isOnline) continue;
     const cpu = sysDirMake(cpus, SysKind.CPU, id, cpuNamePut);
-    if (cpu) sysDirMake(cpu, SysKind.TOPOLOGY, id, (seq, object) => wordPut(seq, "topology"));
+    if (cpu) sysDirMake(cpu, SysKind.TOPOLOGY, id, (seq, object) => seqWord(seq, "topology"));
   }
 }
 
 function cpuNamePut(seq: SeqBuf, object: u32): i32 {
   seqStr(seq, "cpu");
   seqDec(seq, object);
-  return 0;
-}
-
-function wordPut(seq: SeqBuf, word: string): i32 {
-  seqStr(seq, word);
-  return 0;
-}
-
-function numberShow(seq: SeqBuf, object: u32): i32 {
-  seqDec(seq, object);
-  seqByte(seq, 0x0a);
-  return 0;
-}
-
-function emptyShow(seq: SeqBuf): i32 {
-  seqByte(seq, 0x0a);
   return 0;
 }
 

@@ -9,25 +9,25 @@ import { Reg, regLoad32 } from "../../driver/iommu/regs";
 import { DmaUnit, dmaUnitAt, dmaUnitDomains, DMA_UNITS_MAX } from "../../driver/iommu/unit";
 import { pciAt, pciCount } from "../../driver/pci/functions";
 import { sysAttributeAdd, sysDirMake, SysKind, sysLinkAdd, SysNode } from "./node";
-import { SeqBuf, seqByte, seqDec, seqHex, seqStr } from "../proc/seq-buf";
+import { SeqBuf, seqByte, seqDec, seqDecLine, seqHexLine, seqStr, seqWord } from "../proc/seq-buf";
 import { sysPciNode } from "./show-pci";
 import { sysPlace, SysPlace } from "./tree";
 
 export function sysIommuInit(): void {
-  sysAttributeAdd(SysKind.IOMMU, "address", (seq, object) => hexShow(seq, dmaUnitAt(object).registersPa));
-  sysAttributeAdd(SysKind.IOMMU, "cap", (seq, object) => hexShow(seq, dmaUnitAt(object).cap));
-  sysAttributeAdd(SysKind.IOMMU, "ecap", (seq, object) => hexShow(seq, dmaUnitAt(object).ecap));
+  sysAttributeAdd(SysKind.IOMMU, "address", (seq, object) => seqHexLine(seq, dmaUnitAt(object).registersPa));
+  sysAttributeAdd(SysKind.IOMMU, "cap", (seq, object) => seqHexLine(seq, dmaUnitAt(object).cap));
+  sysAttributeAdd(SysKind.IOMMU, "ecap", (seq, object) => seqHexLine(seq, dmaUnitAt(object).ecap));
   sysAttributeAdd(SysKind.IOMMU, "version", versionShow);
-  sysAttributeAdd(SysKind.IOMMU, "domains_supported", (seq, object) => decShow(seq, dmaUnitDomains(dmaUnitAt(object))));
-  sysAttributeAdd(SysKind.IOMMU, "domains_used", (seq, object) => decShow(seq, domainCount(dmaUnitAt(object))));
-  sysAttributeAdd(SysKind.IOMMU, "faults", (seq, object) => decShow(seq, dmaUnitAt(object).faults));
+  sysAttributeAdd(SysKind.IOMMU, "domains_supported", (seq, object) => seqDecLine(seq, dmaUnitDomains(dmaUnitAt(object))));
+  sysAttributeAdd(SysKind.IOMMU, "domains_used", (seq, object) => seqDecLine(seq, domainCount(dmaUnitAt(object))));
+  sysAttributeAdd(SysKind.IOMMU, "faults", (seq, object) => seqDecLine(seq, dmaUnitAt(object).faults));
   for (let i: u32 = 0; i < DMA_UNITS_MAX; i++) if (dmaUnitAt(i).isOn) unitAdd(i);
 }
 
 function unitAdd(index: u32): void {
   const node = sysDirMake(sysPlace(SysPlace.VIRTUAL_IOMMU), SysKind.PLAIN, index, namePut);
   if (!node) return;
-  sysDirMake(node, SysKind.IOMMU, index, (seq, object) => kindPut(seq));
+  sysDirMake(node, SysKind.IOMMU, index, (seq, object) => seqWord(seq, "intel-iommu"));
   sysLinkAdd(sysPlace(SysPlace.CLASS_IOMMU), "", node);
   sysLinkAdd(node, "subsystem", sysPlace(SysPlace.CLASS_IOMMU));
   for (let i: u32 = 0; i < pciCount(); i++) functionLink(i, dmaUnitAt(index), node);
@@ -46,28 +46,9 @@ function namePut(seq: SeqBuf, object: u32): i32 {
   return 0;
 }
 
-function kindPut(seq: SeqBuf): i32 {
-  seqStr(seq, "intel-iommu");
-  return 0;
-}
-
 function versionShow(seq: SeqBuf, object: u32): i32 {
   const version = regLoad32(dmaUnitAt(object).registersPa, Reg.VER);
   seqDec(seq, version >> 4 & 15);
   seqByte(seq, 0x3a);
-  seqDec(seq, version & 15);
-  seqByte(seq, 0x0a);
-  return 0;
-}
-
-function hexShow(seq: SeqBuf, value: u64): i32 {
-  seqHex(seq, value, 1);
-  seqByte(seq, 0x0a);
-  return 0;
-}
-
-function decShow(seq: SeqBuf, value: u32): i32 {
-  seqDec(seq, value);
-  seqByte(seq, 0x0a);
-  return 0;
+  return seqDecLine(seq, version & 15);
 }

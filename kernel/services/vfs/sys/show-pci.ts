@@ -10,7 +10,7 @@ import { Config, pciAt, pciBarBase, pciBarSize, pciCount, PciFunction } from "..
 import { currentCred } from "../../process/process";
 import { cpuListPut } from "./show-cpu";
 import { sysAttributeAdd, sysAttributeMode, sysDirMake, SysKind, sysLinkAdd, SysNode, sysNodeAt } from "./node";
-import { SeqBuf, seqByte, seqDec, seqHex, seqStr } from "../proc/seq-buf";
+import { SeqBuf, seqByte, seqDecLine, seqHex, seqStr } from "../proc/seq-buf";
 import { sysPlace, SysPlace } from "./tree";
 
 /** SysNode of each function. */
@@ -90,15 +90,11 @@ function wordShow(seq: SeqBuf, value: u32, digits: u32): i32 {
 function irqShow(seq: SeqBuf, object: u32): i32 {
   const address = pciAt(object).address;
   const hasPin = configRead(address, Config.INTERRUPT_PIN, 1) != 0;
-  seqDec(seq, hasPin ? configRead(address, Config.INTERRUPT_LINE, 1) : 0);
-  seqByte(seq, 0x0a);
-  return 0;
+  return seqDecLine(seq, hasPin ? configRead(address, Config.INTERRUPT_LINE, 1) : 0);
 }
 
 function busShow(seq: SeqBuf, object: u32, register: u32): i32 {
-  seqDec(seq, configRead(pciAt(object).address, register, 1));
-  seqByte(seq, 0x0a);
-  return 0;
+  return seqDecLine(seq, configRead(pciAt(object).address, register, 1));
 }
 
 /** Start, end and flags of each range. */
