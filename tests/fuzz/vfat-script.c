@@ -177,7 +177,9 @@ static void file_other(void) {
   switch (below(6)) {
     case 0: return tell("fsync", 0, 0, fsync(fd));
     case 1: return stat_tell("fstat", 0, fstat(fd, &st), &st);
-    case 2: return tell("seek data", 0, 0, lseek(fd, below(9000), below(2) ? SEEK_DATA : SEEK_HOLE));
+    case 2:
+      if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) return; // Linux answers by the directory's size
+      return tell("seek data", 0, 0, lseek(fd, below(9000), below(2) ? SEEK_DATA : SEEK_HOLE));
     case 3: return tell("fchmod", 0, 0, fchmod(fd, below(2) ? 0444 : 0600));
     case 4: return tell("read 0", 0, 0, pread(fd, data, 0, below(9000)));
     default: return tell("fallocate", 0, 0, fallocate(fd, MODES[below(2) ? 0 : below(ARRAY_SIZE(MODES))], below(9000), 1 + below(20000)));
