@@ -2,7 +2,7 @@
 import tseslint from "typescript-eslint";
 
 export default tseslint.config(
-  { ignores: ["build/**", "dist/**", "node_modules/**", "kernel/**", "arch/**", "servers/**", "toolchain/asc/**", "**/*.as.ts", "tests/*/servers/**"] },
+  { ignores: ["build/**", "dist/**", "node_modules/**", "kernel/**", "arch/**", "servers/**", "toolchain/asc/**", "**/*.as.ts", "tests/{drivers,faults}/servers/**"] },
   ...tseslint.configs.recommended,
   {
     rules: {

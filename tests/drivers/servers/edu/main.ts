@@ -5,7 +5,7 @@
  */
 import { MemoryFlag, PCI_IRQ_LINE } from "../../../../kernel/abi/capability";
 import { timeNow } from "../../../../servers/runtime/clock";
-import { linearVa, mmioLoad32, mmioStore32 } from "../../../../servers/runtime/intrinsics";
+import { mmioLoad32, mmioStore32 } from "../../../../servers/runtime/intrinsics";
 import { HEARTBEAT, serveBits } from "../../../../servers/runtime/loop";
 import {
   irqAck, irqBind, memoryAddresses, memoryCreate, memoryMap, notificationSignal, notificationWait, pciBar, pciIrq, pciMaster,
