@@ -3,6 +3,7 @@
  *
  *   vfat-script SEED STEPS FOLDER      prints "STEP WHAT -> ANSWER"; ANSWER is a result with what it tells, or an errno's name
  *
+ * Scripts of even seeds promise room (FALLOC_FL_KEEP_SIZE), which counts as blocks for longer or shorter: they print no blocks.
  * Everything that is printed depends on the seed and the kernel's answers alone: no inode numbers, no times that were not set here.
  */
 #define _GNU_SOURCE
@@ -23,6 +24,7 @@
 
 static unsigned long state;
 static unsigned step;
+static int keeps_size;
 static int files[FILES];
 static char data[DATA_BYTES];
 
@@ -83,7 +85,8 @@ static void stat_tell(const char *what, const char *path, int result, const stru
   if (result == 0) {
     printf(" %o owner %u:%u block %ld", st->st_mode, st->st_uid, st->st_gid, (long)st->st_blksize);
     // Of directories ours says less of the size, and Linux counts one link too many where a directory replaced another.
-    if (S_ISREG(st->st_mode)) printf(" links %lu size %ld blocks %ld", (unsigned long)st->st_nlink, (long)st->st_size, (long)st->st_blocks);
+    if (S_ISREG(st->st_mode)) printf(" links %lu size %ld", (unsigned long)st->st_nlink, (long)st->st_size);
+    if (S_ISREG(st->st_mode) && !keeps_size) printf(" blocks %ld", (long)st->st_blocks);
     printf("\n");
   }
 }
@@ -171,7 +174,7 @@ static void room_tell(void) {
 }
 
 static void file_other(void) {
-  static const int MODES[] = { 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, 64 };
+  const int MODES[] = { 0, keeps_size ? FALLOC_FL_KEEP_SIZE : 0, FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE, 64 };
   int fd = files[some_file()];
   struct stat st;
   switch (below(6)) {
@@ -267,6 +270,7 @@ static void tree(const char *path) {
 int main(int argc, char **argv) {
   if (argc != 4 || chdir(argv[3])) return 2;
   memset(long_name, 'n', sizeof(long_name) - 44);
+  keeps_size = strtoul(argv[1], 0, 0) % 2 == 0;
   state = strtoul(argv[1], 0, 0) * 0x9e3779b97f4a7c15ul ^ 0xbf58476d1ce4e5b9ul;
   memset(files, -1, sizeof(files));
   umask(0);
