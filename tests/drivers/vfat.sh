@@ -37,7 +37,10 @@ users() { # what is allowed, what is not, and with which error
   same find "$(find . -type f | sort | tr '\n' ' ')" './FILE.txt ./a long directory name/and another one/FILE.txt ./d/x '
   rm -rf d 'a long directory name'
   fails "the mount in use" "busy" umount /mnt
+  exec 5>>FILE.txt; fails "remount ro with a writer" "busy" mount -o remount,ro /mnt; exec 5>&-
+  exec 5<FILE.txt
   mount -o remount,ro /mnt || fail "remount ro"
+  exec 5<&-
   fails "a write when read-only" "Read-only" touch new
   mount -o remount,rw /mnt || fail "remount rw"
   touch new || fail "a write after remount"

@@ -3,20 +3,20 @@
  *
  * Invariants  O1  a file with a dentry holds a reference on it and on its mount, and through the dentry on its inode;
  *                 a file without one holds the inode itself.
- *             O2  FileRight.WRITER and DENIES are counted in Inode.writeDeny, up and down.
+ *             O2  FileRight.WRITER and DENIES are counted in Inode.writeDeny, up and down; WRITER in SuperBlock.writers too.
  * Locking     refs: atomic. pos: posLock, taken only when somebody shares the file (filePosLock).
  */
 import { Errno } from "../../abi/errno";
 import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../core/sync/mutex";
 import { SlabCache, slabAlloc, slabFree, slabInit } from "../../core/mm/slab";
 import {
-  File, FileMode, FileOps, FileRight, Inode, OpenFlag, SuperBlock, dentryOf, fileOf, fileOpsOf, inodeOf, mountOf,
+  File, FileMode, FileOps, FileRight, Inode, OpenFlag, SuperBlock, dentryOf, fileOf, fileOpsOf, inodeOf, mountOf, superOf,
 } from "./types";
 import { inodeAlloc, inodePut } from "./inode";
 import { dentryPut } from "./dcache";
 import { epollFileClosed } from "./epoll";
-import { mountPut } from "./mount";
-import { superAlloc } from "./super-block";
+import { mountPut, mountWritable } from "./mount";
+import { superAlloc, superWriterGet, superWriterPut } from "./super-block";
 import { fileLocksRelease } from "./file-lock";
 import { kernelBuf } from "./io-buf";
 
@@ -90,15 +90,21 @@ function fileRelease(file: File): void {
   fileFree(file);
 }
 
-/** Gives back what the file counts in Inode.writeDeny (O2). */
+/** Gives back what the file counts in its inode and super block (O2). */
 export function fileRightsDrop(file: File, inode: Inode): void {
   const counter = changetype<usize>(inode) + offsetof<Inode>("writeDeny");
-  if (file.mode & FileRight.WRITER) atomic.sub<i32>(counter, 1);
+  if (file.mode & FileRight.WRITER) {
+    atomic.sub<i32>(counter, 1);
+    superWriterPut(superOf(inode.sb));
+  }
   if (file.mode & FileRight.DENIES) atomic.add<i32>(counter, 1);
   file.mode &= ~(<u32>FileRight.WRITER | <u32>FileRight.DENIES);
 }
 
-/** Counts `file` as a writer (delta 1) or an executor (delta -1) of `inode`; -ETXTBSY while the other kind is there (O2). */
+/**
+ * Counts `file` as a writer (delta 1) or an executor (delta -1) of `inode` (O2). -ETXTBSY while the other kind is there; -EROFS when
+ * a remount forbids writers, or did since the mount was looked at: fileRightsDrop also after a failure.
+ */
 export function fileRightsTake(file: File, inode: Inode, delta: i32): i32 {
   const counter = changetype<usize>(inode) + offsetof<Inode>("writeDeny");
   while (true) {
@@ -106,8 +112,16 @@ export function fileRightsTake(file: File, inode: Inode, delta: i32): i32 {
     if (delta > 0 ? now < 0 : now > 0) return -(<i32>Errno.TXTBSY);
     if (atomic.cmpxchg<i32>(counter, now, now + delta) == now) break;
   }
-  file.mode |= delta > 0 ? FileRight.WRITER : FileRight.DENIES;
-  return 0;
+  if (delta < 0) {
+    file.mode |= FileRight.DENIES;
+    return 0;
+  }
+  if (!superWriterGet(superOf(inode.sb))) {
+    atomic.sub<i32>(counter, 1);
+    return -(<i32>Errno.ROFS);
+  }
+  file.mode |= FileRight.WRITER;
+  return mountWritable(file.mount);
 }
 
 /** FileRight bits of the access mode in O_* `flags`. */

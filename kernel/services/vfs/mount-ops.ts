@@ -10,7 +10,7 @@ import {
   MOUNT_KEPT, MountFlag, mountAttach, mountDetach, mountFirstChild, mountGet, mountHasChildren, mountNew, mountPut,
   mountRootSet, mountTreeLock, mountTreeUnlock, pathPut,
 } from "./mount";
-import { fsTypeMount, superGet, superOpsOf, superPut } from "./super-block";
+import { fsTypeMount, superGet, superOpsOf, superPut, superWritersAllow, superWritersForbid } from "./super-block";
 import { inodeIsDirectory } from "./walk";
 import { FsContext } from "./fs-context";
 
@@ -55,13 +55,14 @@ export function mountBind(from: Path, place: Path, flags: u32): i32 {
 export function mountRemount(place: Path, flags: u32, options: usize): i32 {
   const m = mountOf(place.mount);
   if (m.root != place.dentry) return -(<i32>Errno.INVAL);
-  if (!(flags & MountFlag.BIND)) {
-    const sb = superOf(m.sb);
-    const r = superOpsOf(sb).remount(sb, flags, options);
-    if (r < 0) return r;
-  }
-  m.flags = flags & MOUNT_KEPT;
-  return 0;
+  const sb = superOf(m.sb);
+  const isWhole = !(flags & MountFlag.BIND);
+  const forbids = isWhole && (flags & MountFlag.RDONLY) != 0;
+  if (forbids && !superWritersForbid(sb)) return -(<i32>Errno.BUSY);
+  const r = isWhole ? superOpsOf(sb).remount(sb, flags, options) : 0;
+  if (r == 0) m.flags = flags & MOUNT_KEPT;
+  if (forbids) superWritersAllow(sb); // after the flags: whoever opens now sees them
+  return r;
 }
 
 /** MS_MOVE: the mount at `from` moves onto `place`. */

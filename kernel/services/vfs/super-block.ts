@@ -2,7 +2,8 @@
  * Super blocks and file-system types.
  *
  * Invariants  B1  a super block lives as long as a mount of it; its root dentry holds one reference of its own.
- * Locking     the type table only grows: at boot, and as servers register their types. refs: atomic.
+ *             B2  SuperBlock.writers counts the files with FileRight.WRITER; -1: there are none, and none may come.
+ * Locking     the type table only grows: at boot, and as servers register their types. refs, writers: atomic.
  */
 import { Errno } from "../../abi/errno";
 import { kfree, kzalloc } from "../../core/mm/slab";
@@ -180,4 +181,27 @@ export function superPut(sb: SuperBlock): void {
   }
   superOpsOf(sb).release(sb);
   kfree(changetype<usize>(sb));
+}
+
+/** Counts one file more that is open for writing. False while a remount forbids it (B2). */
+export function superWriterGet(sb: SuperBlock): bool {
+  const counter = changetype<usize>(sb) + offsetof<SuperBlock>("writers");
+  while (true) {
+    const now = atomic.load<i32>(counter);
+    if (now < 0) return false;
+    if (atomic.cmpxchg<i32>(counter, now, now + 1) == now) return true;
+  }
+}
+
+export function superWriterPut(sb: SuperBlock): void {
+  atomic.sub<i32>(changetype<usize>(sb), 1, offsetof<SuperBlock>("writers"));
+}
+
+/** No file may be opened for writing until superWritersAllow. False when one is open (B2). */
+export function superWritersForbid(sb: SuperBlock): bool {
+  return atomic.cmpxchg<i32>(changetype<usize>(sb), 0, -1, offsetof<SuperBlock>("writers")) == 0;
+}
+
+export function superWritersAllow(sb: SuperBlock): void {
+  atomic.store<i32>(changetype<usize>(sb), 0, offsetof<SuperBlock>("writers"));
 }

@@ -1,5 +1,5 @@
 /** A file system as JavaScript maps: what tmpfs must do, written for clarity. Errors are negative errnos. */
-export const E = { PERM: -1, NOENT: -2, EXIST: -17, NOTDIR: -20, ISDIR: -21, INVAL: -22, NOTEMPTY: -39, LOOP: -40, BUSY: -16 };
+export const E = { PERM: -1, NOENT: -2, EXIST: -17, NOTDIR: -20, ISDIR: -21, INVAL: -22, NOTEMPTY: -39, LOOP: -40, BUSY: -16, ROFS: -30 };
 
 export class Node {
   nlink = 1;

@@ -4,6 +4,7 @@ import { BUFFER, bootVfs, endProcess, startProcess, type Vfs } from "./vfs-machi
 
 const AT_FDCWD = -100;
 const O_RDWR = 2, O_CREAT = 0o100, O_EXCL = 0o200, O_TRUNC = 0o1000, O_APPEND = 0o2000, O_DIRECTORY = 0o200000, O_NOFOLLOW = 0o400000;
+const MS_RDONLY = 1, MS_REMOUNT = 32;
 const DATA = BUFFER + 0x40000;
 const STAT = BUFFER + 0x20000;
 const SEED = Number(process.env["SEED"] ?? 20260101);
@@ -234,4 +235,24 @@ test("open flags: O_TRUNC, O_APPEND, O_NOFOLLOW, unlinked files live on, descrip
   expect(vfs.sys("sysDup", 1)).toBe(0);
   expect(vfs.sys("sysFcntl", 1, 0, 100n)).toBe(100);
   expect(d.close(100)).toBe(0);
+});
+
+test("a remount read-only is busy while a file is open for writing, and lets nobody write afterwards", async () => {
+  const vfs = await bootVfs();
+  startProcess(vfs);
+  const d = new Driver(vfs);
+  const remount = (flags: number): number =>
+    vfs.sys("sysMount", BigInt(vfs.text("none", 1)), BigInt(vfs.text("/", 2)), 0n, MS_REMOUNT | flags, 0n);
+  const writer = d.open("/f", O_RDWR | O_CREAT);
+  expect(remount(MS_RDONLY)).toBe(E.BUSY);
+  expect(d.pwrite(writer, Uint8Array.of(1), 0)).toBe(1);
+  expect(d.close(writer)).toBe(0);
+  const reader = d.open("/f", 0);
+  expect(remount(MS_RDONLY)).toBe(0);
+  expect(d.open("/f", O_RDWR)).toBe(E.ROFS);
+  expect(d.open("/f", O_TRUNC)).toBe(E.ROFS);
+  expect(remount(0)).toBe(0);
+  expect(d.close(d.open("/f", O_RDWR))).toBe(0);
+  expect(remount(MS_RDONLY)).toBe(0);
+  expect(d.close(reader)).toBe(0);
 });
