@@ -7,13 +7,27 @@
  * killed. Batches are seeded by (SEED, worker, batch), so a failure replays. Ends with one line of counts.
  */
 #include "arguments.h"
+#include <sys/prctl.h>
 
-enum { BATCH = 1000, BATCH_LIMIT_MS = 3000 };
+enum { BATCH = 1000, BATCH_LIMIT_MS = 3000, NATIVE_PROCESS_OPEN = 0x1050, NATIVE_THREAD_OPEN = 0x1055 };
 
 static volatile unsigned long *counters; /* shared: calls, batches, killed, crashed */
 
+/* A child to have control over, which ends with its parent: handles on it and on its thread are guessed like any other. */
+static void prey_make(void) {
+  pid_t parent = getpid(), prey = fork();
+  if (prey == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (getppid() == parent) pause();
+    _exit(0);
+  }
+  long process = syscall(NATIVE_PROCESS_OPEN, prey);
+  if (process > 0) syscall(NATIVE_THREAD_OPEN, process, prey);
+}
+
 static void batch_run(void) {
   child_setup();
+  prey_make();
   for (int n = 0; n < BATCH; n++) {
     const struct Call *call = &CALLS[below(ARRAY_SIZE(CALLS))];
     if (call->blocks && below(8)) continue;

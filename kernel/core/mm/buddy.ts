@@ -206,6 +206,11 @@ export function pageAllocUser(): u32 {
   return userPagesLeft() ? pageAlloc() : 0;
 }
 
+/** The same, cleared. */
+export function pageAllocUserZeroed(): u32 {
+  return userPagesLeft() ? pageAllocZeroed() : 0;
+}
+
 /** True while user space may take pages: the kernel's reserve is untouched. */
 export function userPagesLeft(): bool {
   const cache = cacheOf(thisCpu().id);

@@ -169,9 +169,8 @@ export function pageOwn(mm: AddressSpace, vma: Vma, va: u64, slot: u64, entry: u
 }
 
 function sharedFault(mm: AddressSpace, vma: Vma, va: u64, slot: u64): i32 {
-  if (!userPagesLeft()) return NO_MEMORY;
   const pfn = sharedPageGet(sharedPagesOf(vma.pages), vma.pgoff + ((va - vma.start) >> 12));
-  if (!pfn) return NO_MEMORY;
+  if (pfn < 0) return pfn == -<i32>Errno.NOMEM ? NO_MEMORY : FaultResult.BUS_ADRERR;
   entryInstall(slot, sharedEntry(vma, pfn));
   mm.rssFile++;
   return FaultResult.RESOLVED;

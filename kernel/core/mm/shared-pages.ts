@@ -3,13 +3,13 @@
  *
  * Locking  refs atomic; SharedPages.lock (Rank.MAPPING) guards the tree.
  */
-import { physZero } from "../../../arch/current";
+import { Errno } from "../../abi/errno";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { Rank } from "../../lib/lock-rank";
-import { pageAlloc } from "./buddy";
-import { framePut, frameRefInc, pfnToPa } from "./frame";
-import { PAGE_SIZE } from "./layout";
+import { pageAllocUserZeroed } from "./buddy";
+import { framePut, frameRefInc } from "./frame";
 import { PageTree, pageTreeClear, pageTreeGet, pageTreeSet } from "./page-tree";
+import { shmemCharge, shmemUncharge } from "./shmem";
 import { SlabCache, slabAlloc, slabFree, slabInit } from "./slab-cache";
 
 const CACHE = changetype<SlabCache>(memory.data(offsetof<SlabCache>()));
@@ -62,28 +62,30 @@ function pageDrop(pfn: u32): void {
 export function sharedPagesPut(shared: SharedPages): void {
   if (atomic.sub<u32>(changetype<usize>(shared) + offsetof<SharedPages>("refs"), 1) != 1) return;
   pageTreeClear(treeOf(shared), pageDrop);
+  shmemUncharge(shared.count);
   slabFree(CACHE, changetype<usize>(shared));
 }
 
-/** Page `index`, made when missing, with one reference for the caller; 0 when memory is full. */
-export function sharedPageGet(shared: SharedPages, index: u64): u32 {
+/** Page `index`, made when missing, with one reference for the caller; -ENOMEM, or -ENOSPC when there may not be more (shmem.ts). */
+export function sharedPageGet(shared: SharedPages, index: u64): i32 {
   spinLock(lockOf(shared));
-  let pfn = pageTreeGet(treeOf(shared), index);
-  if (!pfn) {
-    pfn = pageAlloc();
-    if (pfn) {
-      physZero(pfnToPa(pfn), PAGE_SIZE);
-      if (pageTreeSet(treeOf(shared), index, pfn)) {
-        shared.count++;
-      } else {
-        framePut(pfn);
-        pfn = 0;
-      }
-    }
-  }
-  if (pfn) frameRefInc(pfn);
+  const known = pageTreeGet(treeOf(shared), index);
+  const pfn = known ? <i32>known : pageMakeLocked(shared, index);
+  if (pfn > 0) frameRefInc(pfn);
   spinUnlock(lockOf(shared));
   return pfn;
+}
+
+function pageMakeLocked(shared: SharedPages, index: u64): i32 {
+  if (!shmemCharge()) return -Errno.NOSPC;
+  const pfn = pageAllocUserZeroed();
+  if (pfn && pageTreeSet(treeOf(shared), index, pfn)) {
+    shared.count++;
+    return pfn;
+  }
+  if (pfn) framePut(pfn);
+  shmemUncharge(1);
+  return -Errno.NOMEM;
 }
 
 /** Drops page `index` (MADV_REMOVE): the next touch finds zeros. */
@@ -93,6 +95,7 @@ export function sharedPageRemove(shared: SharedPages, index: u64): void {
   if (pfn && pageTreeSet(treeOf(shared), index, 0)) {
     shared.count--;
     framePut(pfn);
+    shmemUncharge(1);
   }
   spinUnlock(lockOf(shared));
 }

@@ -59,7 +59,7 @@ function report(pid: u32, pages: u64, comm0: u64, comm1: u64): void {
   const name = memory.data(16, 8);
   store<u64>(name, comm0);
   store<u64>(name, comm1, 8);
-  logBegin(LogLevel.WARN, "oom");
+  logBegin(LogLevel.ERR, "oom");
   logStr("out of memory: killed ");
   logCString(name, 16);
   logKeyDec("pid", pid);

@@ -31,6 +31,7 @@ export function fileInit(): void {
   slabInit(FILE_SLAB, "file", offsetof<File>());
   const sb = superAlloc("anon_inodefs", ANON_MAGIC);
   assert(sb);
+  sb!.isMemory = 1;
   store<usize>(FILE_GLOBALS, changetype<usize>(sb));
 }
 

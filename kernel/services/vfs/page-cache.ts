@@ -7,15 +7,17 @@
  *
  * Invariants  P1  an index at or beyond 64^pagesDepth is absent.
  *             P2  the tree holds one frame reference per page; pageCount and sb.usedPages count them.
- * Locking     Inode.pagesLock (Rank.MAPPING) guards the tree.
+ *             P3  pages of a file system that lives in memory (SuperBlock.isMemory) are counted in shmem.ts as well.
+ * Locking     Inode.pagesLock (Rank.MAPPING) guards the tree; usedPages is atomic.
  */
 import { Errno } from "../../abi/errno";
 import { frameOf, framePut, frameRefInc, frameRefs } from "../../core/mm/frame";
-import { pageAllocZeroed } from "../../core/mm/buddy";
+import { pageAllocUserZeroed } from "../../core/mm/buddy";
+import { shmemCharge, shmemUncharge } from "../../core/mm/shmem";
 import { SlabCache, slabAlloc, slabFree, slabInit } from "../../core/mm/slab";
 import { wordAt32, wordPut32 } from "../../lib/bytes";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
-import { Inode, SuperBlock } from "./types";
+import { Inode, SuperBlock, superOf } from "./types";
 import { inodePagesLock } from "./inode";
 
 const LEVEL_BITS: u32 = 6;
@@ -144,17 +146,18 @@ function insertUnless(inode: Inode, index: u64, pfn: u32, isRead: bool, dropped:
   return slot ? 0 : -(<i32>Errno.NOMEM);
 }
 
-/** Counts one page against the limit of the file system; false when it is full. */
+/** Counts one page against the limit of the file system and that of all in memory (P3); false when one is reached. */
 function superCharge(sb: usize): bool {
   const used = atomic.add<u32>(sb, 1, offsetof<SuperBlock>("usedPages"));
-  const limit = load<u32>(sb, offsetof<SuperBlock>("maxPages"));
-  if (!limit || used < limit) return true;
-  superUncharge(sb, 1);
+  const limit = superOf(sb).maxPages;
+  if ((!limit || used < limit) && (!superOf(sb).isMemory || shmemCharge())) return true;
+  atomic.sub<u32>(sb, 1, offsetof<SuperBlock>("usedPages"));
   return false;
 }
 
 function superUncharge(sb: usize, count: u32): void {
   atomic.sub<u32>(sb, count, offsetof<SuperBlock>("usedPages"));
+  if (superOf(sb).isMemory) shmemUncharge(count);
 }
 
 /** The pfn of page `index` with one extra frame reference; absent: a zeroed one when `create`, else 0; or -errno. */
@@ -162,7 +165,7 @@ export function pageCacheGet(inode: Inode, index: u64, create: bool): i32 {
   while (true) {
     const known = pageCacheFind(inode, index);
     if (known || !create) return <i32>known;
-    const fresh = pageAllocZeroed();
+    const fresh = pageAllocUserZeroed();
     if (!fresh) return -(<i32>Errno.NOMEM);
     frameRefInc(fresh);
     const r = pageCacheInsert(inode, index, fresh);

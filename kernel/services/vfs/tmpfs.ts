@@ -9,6 +9,7 @@
  */
 import { Errno } from "../../abi/errno";
 import { totalPageCount } from "../../core/mm/buddy";
+import { shmemPagesLeft } from "../../core/mm/shmem";
 import { kfree, kmalloc } from "../../core/mm/slab";
 import {
   File, FileMode, FileOps, Inode, InodeOps, SuperBlock, inodeOf, isErrPtr, superOf,
@@ -105,6 +106,7 @@ export function tmpfsSuperNew(typeName: string, options: usize): usize {
   const sb = superAlloc(typeName, TMPFS_MAGIC);
   if (!sb) return <usize>-(<i32>Errno.NOMEM);
   sb.ops = changetype<usize>(TMP_SUPER_OPS);
+  sb.isMemory = 1;
   sb.maxPages = maxPages ? maxPages : <u32>(totalPageCount() >> 1);
   const root = inodeAlloc(sb);
   if (!root) {
@@ -391,7 +393,7 @@ function tmpDirEmpty(dir: TmpDir, chain: usize): usize {
 
 function tmpStatfs(sb: SuperBlock, info: StatfsInfo): void {
   info.blocks = sb.maxPages;
-  info.blocksFree = sb.maxPages > sb.usedPages ? sb.maxPages - sb.usedPages : 0;
+  info.blocksFree = min<u32>(sb.maxPages > sb.usedPages ? sb.maxPages - sb.usedPages : 0, shmemPagesLeft());
   info.files = <u64>sb.inodeCount + info.blocksFree;
   info.filesFree = info.blocksFree;
 }

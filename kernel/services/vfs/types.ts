@@ -42,6 +42,7 @@ export class SuperBlock {
   foldsCase: u32;    // ASCII letters of names compare without case; dots at the end do not count
   nameMax: u32;      // bytes of a name
   writers: i32;      // atomic: files open for writing; -1 while it is being remounted read-only
+  isMemory: u32;     // its pages have no other home (core/mm/shmem.ts)
 }
 
 @final @unmanaged

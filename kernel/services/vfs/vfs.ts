@@ -1,5 +1,6 @@
 /** Bringing the VFS up: caches, tables, the root tmpfs. */
 import { totalPageCount } from "../../core/mm/buddy";
+import { shmemPagesLeft } from "../../core/mm/shmem";
 import { FileMode, SuperBlock, dentryOf, inodeOf, isErrPtr, superOf } from "./types";
 import { anonMountInit } from "./anon-mount";
 import { credentialsInit } from "./credentials";
@@ -76,8 +77,8 @@ function rootMountMake(): void {
 }
 const ROOT_NAME: usize = memory.data(16, 8);
 
-/** The root keeps a quarter of the RAM for programs, and is nobody else's to write. */
+/** The root may take what all file systems in memory may take together, and is nobody else's to write. */
 function rootSuperSet(sb: SuperBlock): void {
-  sb.maxPages = <u32>(totalPageCount() * 3 >> 2);
+  sb.maxPages = shmemPagesLeft();
   inodeOf(dentryOf(sb.root).inode).mode = FileMode.IFDIR | 0o755;
 }

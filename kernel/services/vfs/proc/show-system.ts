@@ -8,6 +8,7 @@ import { CMDLINE, CMDLINE_BYTES } from "../../../../arch/x86_64/boot-info";
 import { Errno } from "../../../abi/errno";
 import { freePageCount, totalPageCount } from "../../../core/mm/buddy";
 import { heapFreePages, heapTotalPages } from "../../../core/mm/heap";
+import { shmemPages } from "../../../core/mm/shmem";
 import { slabAt, slabCount } from "../../../core/mm/slab-cache";
 import { MAX_CPUS, cpuAt, currentTask } from "../../../core/sched/cpu";
 import { cpuIdleNs } from "../../../core/sched/idle";
@@ -210,13 +211,13 @@ function loadavgShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
   return 0;
 }
 
-/** Pages of every mounted file system's cache (all of them live in memory only). */
+/** Pages that mounted file systems keep of what is on a disk. */
 function cachePageCount(): u64 {
   let pages: u64 = 0;
   for (let i: u32 = 0; ; i++) {
     const sb = mountSuper(i);
     if (sb == 0) return pages;
-    if (isFirstMount(sb, i)) pages += superOf(sb).usedPages;
+    if (!superOf(sb).isMemory && isFirstMount(sb, i)) pages += superOf(sb).usedPages;
   }
   return pages;
 }
@@ -249,18 +250,19 @@ function memPut(seq: SeqBuf, name: string, kib: u64): void {
 function meminfoShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
   const free = freePageCount() * KIB_PER_PAGE;
   const cached = cachePageCount() * KIB_PER_PAGE;
+  const shmem = <u64>shmemPages() * KIB_PER_PAGE;
   const slab = <u64>(heapTotalPages() - heapFreePages()) * KIB_PER_PAGE;
   memPut(seq, "MemTotal:", totalPageCount() * KIB_PER_PAGE);
   memPut(seq, "MemFree:", free);
-  memPut(seq, "MemAvailable:", free);
+  memPut(seq, "MemAvailable:", free + cached);
   memPut(seq, "Buffers:", buffersCount() * KIB_PER_PAGE);
-  memPut(seq, "Cached:", cached);
+  memPut(seq, "Cached:", cached + shmem);
   memPut(seq, "SwapCached:", 0);
   memPut(seq, "SwapTotal:", 0);
   memPut(seq, "SwapFree:", 0);
   memPut(seq, "Dirty:", 0);
   memPut(seq, "Writeback:", 0);
-  memPut(seq, "Shmem:", cached);
+  memPut(seq, "Shmem:", shmem);
   memPut(seq, "KReclaimable:", 0);
   memPut(seq, "Slab:", slab);
   memPut(seq, "SReclaimable:", 0);
