@@ -13,6 +13,7 @@ import { loadAverage } from "../../core/sched/load-average";
 import { schedYieldPoint, taskSignalPending } from "../../core/sched/sched";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { logInfo } from "../../lib/log";
+import { uartFlush } from "../driver/uart-send";
 import { Cap, capable } from "./cred";
 import { processCount } from "./process-table";
 
@@ -85,6 +86,12 @@ function magicOk(magic2: u32): bool {
   return magic2 == 672274793 || magic2 == 85072278 || magic2 == 369367448 || magic2 == 537993216;
 }
 
+/** A line that is on the console when the machine stops. */
+function lastWords(text: string): void {
+  logInfo("power", text);
+  uartFlush();
+}
+
 export function sysReboot(magic: u32, magic2: u32, command: u32, argVa: u64): i64 {
   if (!capable(Cap.SYS_BOOT)) return -Errno.PERM;
   if (magic != REBOOT_MAGIC1 || !magicOk(magic2)) return -Errno.INVAL;
@@ -93,17 +100,17 @@ export function sysReboot(magic: u32, magic2: u32, command: u32, argVa: u64): i6
     case REBOOT_CAD_OFF: return 0; // Ctrl-Alt-Del goes to no one here
     case REBOOT_RESTART:
     case REBOOT_RESTART2:
-      logInfo("power", "restarting");
+      lastWords("restarting");
       powerReboot();
       return 0;
     case REBOOT_POWER_OFF:
-      logInfo("power", "power off");
+      lastWords("power off");
       powerOff();
-      logInfo("power", "no ACPI power off: halted");
+      lastWords("no ACPI power off: halted");
       powerHalt();
       return 0;
     case REBOOT_HALT:
-      logInfo("power", "halted");
+      lastWords("halted");
       powerHalt();
       return 0;
     default: return -Errno.INVAL;

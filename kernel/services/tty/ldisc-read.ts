@@ -22,11 +22,14 @@ const NS_PER_DECISECOND: u64 = 100_000_000;
 /** read(2) on a terminal once job control has agreed. */
 export function ldiscRead(tty: Tty, bufVa: u64, count: u32, isNonblocking: bool): i64 {
   if (count == 0) return 0;
-  spinLock(ttyLock(tty));
-  const ready = waitInputLocked(tty, count, isNonblocking);
-  spinUnlock(ttyLock(tty));
-  if (ready <= 0) return ready;
-  return copyChunks(tty, bufVa, count);
+  while (true) {
+    spinLock(ttyLock(tty));
+    const ready = waitInputLocked(tty, count, isNonblocking);
+    spinUnlock(ttyLock(tty));
+    if (ready <= 0) return ready;
+    const got = copyChunks(tty, bufVa, count);
+    if (got != NOTHING) return got;
+  }
 }
 
 function isCanonical(tty: Tty): bool {
@@ -69,7 +72,7 @@ function wanted(min: u32, count: u32): u32 {
   return min < count ? min : count;
 }
 
-/** Moves input to the buffer until the line, the input or the buffer ends. */
+/** Moves input to the buffer until the line, the input or the buffer ends; NOTHING when another reader, or a flush, took it all before. */
 function copyChunks(tty: Tty, bufVa: u64, count: u32): i64 {
   const chunk = scratchPush(CHUNK);
   let done: u32 = 0;
@@ -86,6 +89,7 @@ function copyChunks(tty: Tty, bufVa: u64, count: u32): i64 {
       break;
     }
     done += n;
+    if ((taken & TAKE_NONE) != 0) result = NOTHING;
     if ((taken & TAKE_LAST) != 0 || done == count || n == 0) break;
   }
   scratchPop(CHUNK);
@@ -94,11 +98,15 @@ function copyChunks(tty: Tty, bufVa: u64, count: u32): i64 {
 
 const TAKE_COUNT: u32 = 0xffff;
 const TAKE_LAST: u32 = 0x10000; // the line or the input ended
+const TAKE_NONE: u32 = 0x20000; // there was no input, not even the mark of an end of file
+/** No answer of a read. */
+const NOTHING: i64 = i64.MIN_VALUE;
 
-/** Takes up to `room` bytes, at most to the end of one line; count and TAKE_LAST. */
+/** Takes up to `room` bytes, at most to the end of one line; count, TAKE_LAST and TAKE_NONE. */
 function takeLocked(tty: Tty, ptr: usize, room: u32): u32 {
   const canonical = isCanonical(tty);
   let n: u32 = 0;
+  if (tty.inTail == tty.canonHead) return TAKE_LAST | TAKE_NONE;
   while (tty.inTail != tty.canonHead) {
     const c = ttyInByte(tty, tty.inTail);
     const isEnd = canonical && ttyLineEnd(tty, tty.inTail);

@@ -236,6 +236,11 @@ export function ttyOutRunPtr(tty: Tty): usize {
   return tty.outBuf + (tty.outTail & TTY_RING_MASK);
 }
 
+/** Driver: the first queued byte. */
+export function ttyOutByte(tty: Tty): u32 {
+  return byteAt(tty.outBuf, tty.outTail & TTY_RING_MASK);
+}
+
 /** Driver: `n` bytes of the run are gone. */
 export function ttyOutTake(tty: Tty, n: u32): void {
   tty.outTail += n;

@@ -37,6 +37,33 @@ static void session_child(int master, int slave) {
   _exit(read(tty, &c, 1) == 0 ? 42 : 8);
 }
 
+/* Reads lines until one says q: exits with 0, or 1 when a read saw an end of file that nobody sent. */
+static void read_lines(int slave) {
+  char line[16];
+  for (;;) {
+    ssize_t n = read(slave, line, sizeof line);
+    if (n <= 0) _exit(1);
+    if (line[0] == 'q') _exit(0);
+  }
+}
+
+/* Readers that take each other's lines away: whoever finds nothing left waits on. */
+static int readers_compete(int master, int slave) {
+  enum { READERS = 4, LINES = 20000 };
+  int good = 0;
+  char echo[4096];
+  for (int i = 0; i < READERS; i++) if (fork() == 0) read_lines(slave);
+  for (int i = 0; i < LINES + READERS; i++) {
+    if (write(master, i < LINES ? "x\n" : "q\n", 2) != 2) return 0;
+    if (read(master, echo, sizeof echo) <= 0) return 0;
+  }
+  for (int i = 0; i < READERS; i++) {
+    int status;
+    good += wait(&status) > 0 && status == 0;
+  }
+  return good == READERS;
+}
+
 int main(void) {
   int master, slave;
   char name[64];
@@ -67,6 +94,9 @@ int main(void) {
   tcsetattr(slave, TCSANOW, &old);
 
   fflush(stdout);
+  check(readers_compete(master, slave), "of several readers only one gets a line, and none an end of file");
+  tcflush(master, TCIOFLUSH);
+
   pid_t pid = fork();
   if (pid == 0) session_child(master, slave);
   close(slave);
