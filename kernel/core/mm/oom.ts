@@ -7,7 +7,7 @@ import { monoNowNs } from "../../../arch/current";
 import { currentTask } from "../sched/cpu";
 import { sleepUntil } from "../sched/sleep";
 import { TaskWork } from "../sched/task";
-import { freePageCount, pageCacheDrain, userPagesLeft } from "./buddy";
+import { freePageCount, pageAllocUser, pageCacheDrain, userPagesLeft } from "./buddy";
 import { heapTrim } from "./heap";
 import { kstackTrim } from "./kernel-stack";
 import { MM_HOOKS } from "./mm-hooks";
@@ -27,13 +27,26 @@ const LAST_TRIM: usize = memory.data(8, 8);
 export function memoryTrim(): u64 {
   const before = freePageCount();
   MM_HOOKS.cacheShrink();
+  idleTrim();
+  const after = freePageCount();
+  return after > before ? after - before : 0;
+}
+
+/** What the kernel keeps without any use for it: other allocators' pages, which count as free, back to the page allocator. */
+function idleTrim(): void {
   pageTableTrim();
   slabTrim();
   heapTrim();
   kstackTrim();
   pageCacheDrain();
-  const after = freePageCount();
-  return after > before ? after - before : 0;
+}
+
+/** pageAllocUser, which looks among the kernel's idle memory before it gives up. The caller holds no spinlock. */
+export function userPageGet(): u32 {
+  const pfn = pageAllocUser();
+  if (pfn || !turnTake(LAST_TRIM, TRIM_PAUSE_NS)) return pfn;
+  idleTrim();
+  return pageAllocUser();
 }
 
 /** `kill` ends the process that uses most memory and logs it; 0 when there is none. */

@@ -347,6 +347,18 @@ export function fdTableNextOpen(table: FdTable, from: u32): i32 {
   return -1;
 }
 
+/** The sum of `measure` over the open files of any table; `measure` runs under its lock. */
+export function fdTableSum(table: FdTable, measure: (file: File) => u64): u64 {
+  let sum: u64 = 0;
+  spinLock(lockOfTable(table));
+  for (let fd = fdTableNextOpen(table, 0); fd >= 0; fd = fdTableNextOpen(table, <u32>fd + 1)) {
+    const file = load<usize>(slotAt(table, <u32>fd));
+    if (file) sum += measure(fileOf(file)); // a number may be taken before its file is there
+  }
+  spinUnlock(lockOfTable(table));
+  return sum;
+}
+
 /** 1 or 0 as FD_CLOEXEC of an open descriptor. */
 export function fdCloexec(fd: i32): i32 {
   return bitIsSet(fdTableNow().cloexecBits, fd) ? 1 : 0;

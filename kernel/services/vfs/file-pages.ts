@@ -10,7 +10,8 @@ import { physCopy, physStore8, physZero } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { UnmapKind, mmFileUnmap } from "../../core/mm/file-unmap";
 import { framePut, frameRefs, pfnToPa } from "../../core/mm/frame";
-import { pageAlloc, pageAllocUser } from "../../core/mm/buddy";
+import { pageAlloc } from "../../core/mm/buddy";
+import { userPageGet } from "../../core/mm/oom";
 import { realNowNs } from "../../core/time/clock";
 import { File, FileRight, Inode, OpenFlag, fileOf, inodeOf, mountOf } from "./types";
 import { inodeTouchModified } from "./inode";
@@ -95,7 +96,7 @@ function pageWrite(inode: Inode, index: u64, offset: u32, bufVa: u64, chunk: u32
       framePut(known);
       return <i32>(chunk - left);
     }
-    const fresh = pageAllocUser();
+    const fresh = userPageGet();
     if (!fresh) return -(<i32>Errno.NOSPC);
     const left = pageFill(pfnToPa(fresh), offset, bufVa, chunk);
     const r = left == chunk ? 0 : pageCacheInsert(inode, index, fresh);

@@ -11,8 +11,10 @@
  * Locking     Inode.pagesLock (Rank.MAPPING) guards the tree; usedPages is atomic.
  */
 import { Errno } from "../../abi/errno";
-import { frameOf, framePut, frameRefInc, frameRefs } from "../../core/mm/frame";
-import { pageAllocUserZeroed } from "../../core/mm/buddy";
+import { physZero } from "../../../arch/current";
+import { frameOf, framePut, frameRefInc, frameRefs, pfnToPa } from "../../core/mm/frame";
+import { PAGE_SIZE } from "../../core/mm/layout";
+import { userPageGet } from "../../core/mm/oom";
 import { shmemCharge, shmemUncharge } from "../../core/mm/shmem";
 import { SlabCache, slabAlloc, slabFree, slabInit } from "../../core/mm/slab";
 import { wordAt32, wordPut32 } from "../../lib/bytes";
@@ -165,8 +167,9 @@ export function pageCacheGet(inode: Inode, index: u64, create: bool): i32 {
   while (true) {
     const known = pageCacheFind(inode, index);
     if (known || !create) return <i32>known;
-    const fresh = pageAllocUserZeroed();
+    const fresh = userPageGet();
     if (!fresh) return -(<i32>Errno.NOMEM);
+    physZero(pfnToPa(fresh), PAGE_SIZE);
     frameRefInc(fresh);
     const r = pageCacheInsert(inode, index, fresh);
     if (r == 1) return <i32>fresh;

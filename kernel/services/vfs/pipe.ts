@@ -15,7 +15,7 @@
 import { userStore32 } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { framePut } from "../../core/mm/frame";
-import { pageAlloc } from "../../core/mm/buddy";
+import { userPageGet } from "../../core/mm/oom";
 import { pfnToPa } from "../../core/mm/frame-table";
 import { kfree, kmalloc, kzalloc } from "../../core/mm/slab";
 import { currentTask } from "../../core/sched/cpu";
@@ -206,7 +206,7 @@ function putChunk(pipe: Pipe, bufVa: u64, count: u32): i64 {
 }
 
 function putPage(pipe: Pipe, bufVa: u64, count: u32): i64 {
-  const pfn = pipe.spare != 0 ? pipe.spare : pageAlloc();
+  const pfn = pipe.spare != 0 ? pipe.spare : userPageGet();
   if (pfn == 0) return -Errno.NOMEM;
   pipe.spare = 0;
   if (bufToPhys(pfnToPa(pfn), bufVa, count) != 0) {

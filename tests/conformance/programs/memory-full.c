@@ -2,6 +2,7 @@
 #include "tap.h"
 #include <setjmp.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/sysinfo.h>
 #include <sys/vfs.h>
 
@@ -65,6 +66,45 @@ static void hoard_all(void) {
   _exit(4);
 }
 
+/* Nobody, with as much as there is in pipes and sockets: pages that no address space shows. Says so and waits for its end. */
+static void hoard_pipes(volatile int *ready) {
+  static char block[65536];
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (setgid(65534) != 0 || setuid(65534) != 0) _exit(1);
+  for (int made = 0; made < 400; made++) {
+    int fds[2];
+    if (made & 1 ? pipe2(fds, O_NONBLOCK) : socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds)) break;
+    while (write(fds[1], block, sizeof block) > 0) {}
+    if (errno == ENOMEM || errno == ENOBUFS) break;
+  }
+  *ready = 1;
+  for (;;) pause();
+}
+
+/* With memory full of such pages a program that needs little gets it, and one of those that have much is ended. */
+static int hoarders_pay(void) {
+  enum { HOARDERS = 16, NEED = 16 << 20 };
+  int ended = 0, made = 0;
+  pid_t hoarders[HOARDERS];
+  volatile int *ready = mmap(NULL, HOARDERS * sizeof *ready, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  memset((void *)ready, 0, HOARDERS * sizeof *ready);
+  fflush(stdout);
+  for (; made < HOARDERS; made++) {
+    if ((hoarders[made] = fork()) == 0) hoard_pipes(&ready[made]);
+    if (hoarders[made] < 0) break; // forks fail before the faults of programs that exist
+    for (int tries = 0; !ready[made] && tries < 5000; tries++) sleep_ms(1);
+  }
+  char *mine = mmap(NULL, NEED, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  memset(mine, 1, NEED);
+  for (int i = 0; i < made; i++) {
+    int status;
+    ended += waitpid(hoarders[i], &status, WNOHANG) == hoarders[i] && WIFSIGNALED(status);
+    kill(hoarders[i], SIGKILL);
+    waitpid(hoarders[i], &status, 0);
+  }
+  return munmap(mine, NEED) == 0 && ended > 0 && ended < made;
+}
+
 static void bystand(void) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (;;) pause();
@@ -82,6 +122,7 @@ int main(void) {
   unlink("/tmp/hoard");
   status = in_child(hoard_all);
   check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "who takes the rest is ended");
+  check(hoarders_pay(), "so is who has it in pipes and sockets");
   check(waitpid(bystander, &status, WNOHANG) == 0, "and a bystander is not");
   kill(bystander, SIGKILL);
   waitpid(bystander, &status, 0);

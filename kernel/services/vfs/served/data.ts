@@ -9,7 +9,8 @@ import { physStore8, physZero } from "../../../../arch/current";
 import { BlockOp } from "../../../abi/block-ring";
 import { Errno } from "../../../abi/errno";
 import { FsAllocate, FsExtent, FsMethod } from "../../../abi/file-system.gen";
-import { freePageCount, pageAllocUser, totalPageCount } from "../../../core/mm/buddy";
+import { freePageCount, totalPageCount } from "../../../core/mm/buddy";
+import { userPageGet } from "../../../core/mm/oom";
 import { frameOf, framePut, frameRefInc, frameRefs, pfnToPa } from "../../../core/mm/frame";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
 import { errseqSet } from "../../../lib/errseq";
@@ -37,7 +38,7 @@ export const READ_AHEAD: u32 = REQUEST_PIECES;
 /** A page for file data; the cache of other files gives way first. 0: memory is full. */
 export function dataPageAlloc(): u32 {
   if (freePageCount() < totalPageCount() >> 4) servedPagesTrim(TRIM);
-  return pageAllocUser();
+  return userPageGet();
 }
 
 // ---- Reading ----
