@@ -20,7 +20,7 @@ import { FIFO_BYTES, Ier, Lcr, Lsr, Uart, uartRead, uartWrite } from "./uart-reg
 
 /** FIFO loads that one call may push while the port keeps up (an emulated one always does). */
 const KICK_LOADS: u32 = 64;
-/** Looks at a port that takes nothing, before nobody waits for it any more: a second or more. */
+/** Looks at a port that takes nothing, after which nobody waits for it again: a second or more. */
 const POLLS_MOST: u32 = 2_000_000;
 const QUEUE_BYTES: u32 = 16384; // a power of two
 /** Room that is kept for the line that says how many were left out. */
@@ -42,7 +42,7 @@ class SendState {
   isLogLine: u32;   // the FIFO's last byte is one within a log line
   isTtyLine: u32;   // the terminal's last byte is not the end of a line
   leftOut: u32;     // lines since the queue had room
-  polls: u32;       // looks in vain at the port, of those that poll
+  polls: u32;       // looks in vain at the port since it last took a byte
 }
 const STATE = changetype<SendState>(memory.data(offsetof<SendState>()));
 
@@ -206,5 +206,6 @@ function putPolled(byte: u32): void {
     if (STATE.polls == POLLS_MOST) return;
     STATE.polls++;
   }
+  STATE.polls = 0;
   uartWrite(Uart.THR, byte);
 }
