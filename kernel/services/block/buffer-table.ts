@@ -3,7 +3,7 @@
  *
  * Invariants  B1  a dirty sector is valid.
  *             B2  buffers are on the LRU list of all, last used last, and in one chain of BUCKETS; those with dirty sectors are also on
- *                 the dirty list, first dirtied first.
+ *                 the dirty list of their disk, first dirtied first.
  *             B4  a buffer that is being written stays, and its page with it.
  *             B5  the medium gets dirty sectors in the order of write-order.ts.
  * Locking     BUFFER_MUTEX around everything, never held while a disk is at work, nor while user memory is touched (a fault there may
@@ -25,7 +25,7 @@ import { orderForget, SectorOrder } from "./write-order";
 @final @unmanaged
 export class Buffer {
   node: u64;      // a ListNode held by value: BUFFERS (B2)
-  dirtyNode: u64; // a ListNode held by value: DIRTY
+  dirtyNode: u64; // a ListNode held by value: the dirty list of its disk
   dirtyAtNs: u64; // when its first dirty sector became so
   next: u32;      // Buffer in the same bucket
   pfn: u32;
@@ -56,18 +56,22 @@ const BUFFERS_LEAST: u32 = 1024;
 const BUFFERS_MOST: u32 = 65536;
 const BUFFER_MUTEX: usize = memory.data(32, 8);
 const BUFFERS = changetype<ListNode>(memory.data(offsetof<ListNode>()));
-const DIRTY = changetype<ListNode>(memory.data(offsetof<ListNode>()));
 const BUFFER_SLAB = changetype<SlabCache>(memory.data(offsetof<SlabCache>(), 64));
 const COUNTS = changetype<BufferCounts>(memory.data(offsetof<BufferCounts>()));
 /** A Mutex for each disk. */
 const ORDER_MUTEXES: usize = memory.data(8 * 32, 8);
+/** Heads of the dirty lists by disk. */
+const DIRTY: usize = memory.data(8 * 8, 8);
+if (offsetof<ListNode>() != 8) ERROR("DIRTY has 8 bytes for each head");
 
 export function bufferTableInit(): void {
   mutexInit(mutexAt(BUFFER_MUTEX));
-  for (let i: u32 = 0; i < DISKS_MAX; i++) mutexInit(mutexAt(ORDER_MUTEXES + (<usize>i << 5)));
+  for (let i: u32 = 0; i < DISKS_MAX; i++) {
+    mutexInit(mutexAt(ORDER_MUTEXES + (<usize>i << 5)));
+    listInit(dirtyHeadOf(i));
+  }
   slabInit(BUFFER_SLAB, "buffer", offsetof<Buffer>());
   listInit(BUFFERS);
-  listInit(DIRTY);
 }
 
 export function buffersLock(): void { mutexLock(mutexAt(BUFFER_MUTEX)); }
@@ -180,7 +184,7 @@ export function dirtySet(buffer: Buffer, mask: u32): void {
 
 function dirtyAppend(buffer: Buffer): void {
   buffer.time = ++COUNTS.time;
-  listAppend(DIRTY, dirtyNodeOf(buffer));
+  listAppend(dirtyHeadOf(buffer.disk), dirtyNodeOf(buffer));
 }
 
 /** Sectors of `mask` were written to, here. */
@@ -212,14 +216,15 @@ export function writingEnd(buffer: Buffer, mask: u32): void {
   dirtyAppend(buffer);
 }
 
-// ---- The dirty list: only who holds a disk's order mutex takes its buffers off it ----
+// ---- The dirty list of a disk: only who holds the disk's order mutex takes buffers off it, so he may keep his place on it ----
 
 /** Buffers that become dirty from now on have a greater time. */
 export function dirtyTime(): u32 { return COUNTS.time; }
-export function dirtyHead(): ListNode { return DIRTY; }
-/** The buffer behind `node` on the list, if it became dirty up to `time`; null at the end. */
-export function dirtyAfter(node: ListNode, time: u32): Buffer | null {
-  if (listSame(node.next, DIRTY)) return null;
+export function dirtyHead(disk: Disk): ListNode { return dirtyHeadOf(disk.index); }
+function dirtyHeadOf(index: u32): ListNode { return listNodeAt(DIRTY + (<usize>index << 3)); }
+/** The buffer behind `node` on the disk's list, if it became dirty up to `time`; null at the end. */
+export function dirtyAfter(disk: Disk, node: ListNode, time: u32): Buffer | null {
+  if (listSame(node.next, dirtyHead(disk))) return null;
   const buffer = ownerOf<Buffer>(node.next, offsetof<Buffer>("dirtyNode"));
   return <i32>(buffer.time - time) > 0 ? null : buffer;
 }
@@ -234,11 +239,8 @@ export function dirtySinceNs(disk: Disk): u64 {
 }
 
 function dirtySinceLocked(disk: Disk): u64 {
-  for (let node = DIRTY.next; !listSame(node, DIRTY); node = node.next) {
-    const buffer = ownerOf<Buffer>(node, offsetof<Buffer>("dirtyNode"));
-    if (bufferIsOf(buffer, disk)) return buffer.dirtyAtNs;
-  }
-  return u64.MAX_VALUE;
+  const first = dirtyHead(disk).next;
+  return listSame(first, dirtyHead(disk)) ? u64.MAX_VALUE : ownerOf<Buffer>(first, offsetof<Buffer>("dirtyNode")).dirtyAtNs;
 }
 
 /** Calls `visit` for every buffer of bytes [from, to) of a disk; it may drop that one, and not give the mutex up. */

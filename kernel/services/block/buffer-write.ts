@@ -12,7 +12,7 @@ import { frameRefInc } from "../../core/mm/frame";
 import { errseqSet } from "../../lib/errseq";
 import { ListNode } from "../../lib/list";
 import {
-  ALL_SECTORS, Buffer, bufferFind, bufferIsOf, buffersLock, buffersUnlock, dirtyAfter, dirtyHead, dirtyNodeOf, dirtyTime, orderOf, writingBegin,
+  ALL_SECTORS, Buffer, bufferFind, buffersLock, buffersUnlock, dirtyAfter, dirtyHead, dirtyNodeOf, dirtyTime, orderOf, writingBegin,
   writingEnd,
 } from "./buffer-table";
 import { Disk, diskErrors, diskTransfer } from "./disk";
@@ -47,10 +47,10 @@ function flush(disk: Disk): i32 {
 function levelWrite(disk: Disk, level: u32, time: u32): i32 {
   let result: i32 = 0;
   let failed: i32 = 0;
-  let before: ListNode = dirtyHead(); // the head, or a buffer that stays on the list: it has nothing at this level
-  for (let buffer = dirtyAfter(before, time); buffer; buffer = dirtyAfter(before, time)) {
-    const mask = bufferIsOf(buffer, disk) ? maskAtLevel(orderOf(buffer), buffer.dirty, level) : 0;
-    if (bufferIsOf(buffer, disk) && mask != buffer.dirty) result |= Level.MORE;
+  let before: ListNode = dirtyHead(disk); // the head, or a buffer that stays on the list: it has nothing at this level
+  for (let buffer = dirtyAfter(disk, before, time); buffer; buffer = dirtyAfter(disk, before, time)) {
+    const mask = maskAtLevel(orderOf(buffer), buffer.dirty, level);
+    if (mask != buffer.dirty) result |= Level.MORE;
     if (mask == 0) {
       before = dirtyNodeOf(buffer);
       continue;

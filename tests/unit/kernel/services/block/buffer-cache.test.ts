@@ -164,6 +164,25 @@ test("a page that changes while it is with the device is written again", async (
   expect(cache.done().filter((line) => line.startsWith("WRITE"))).toEqual(["WRITE 0+8", "WRITE 1+1"]);
 });
 
+test("while a page is with the device, one of another disk is written and changes again: all of this disk is written", async () => {
+  const cache = await CacheMachine.start();
+  const { vfs } = cache.machine;
+  const other = vfs.call("diskAt", 1);
+  const page = vfs.exports.pageAlloc() as number;
+  const putOther = (): void => { expect(vfs.call("buffersPut", other, 0n, BigInt(page) << 12n, 4096)).toBe(0); };
+  putOther(); // dirty before the others
+  for (const at of [0, 16384, 32768]) cache.put(at, filled(4096, 1));
+  const turn = cache.machine.onSleep!;
+  cache.machine.onSleep = () => {
+    turn();
+    vfs.exports.dirtySet(vfs.call("bufferFind", other, 0), 0);
+    putOther();
+  };
+  expect(cache.write()).toBe(0);
+  expect(cache.done()).toEqual(["WRITE 0+8", "WRITE 32+8", "WRITE 64+8", "FLUSH 0+0"]);
+  expect(cache.dirty()).toBe(1);
+});
+
 describe("errors", () => {
   const word = BUFFER + 0x8000;
   const failing = async (at: number): Promise<CacheMachine> => {
