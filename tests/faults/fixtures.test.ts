@@ -20,10 +20,12 @@ const MANIFESTS = "lib/servers/manifests";
 const TEST_MS = 5 * BOOT_MS;
 /** Hundredths of a second; a busy host's pauses are shorter. */
 const LONGEST_PAUSE_CS = 1_000;
+/** The FATs of the image, and the first clusters. */
+const FIRST_FILES_BYTES = 4_000_000;
 /** Of the 20,000 lines of the flooder. */
 const LINES_KEPT = 1_000;
 const ORDINARY = "log,heartbeat,notification,endpoint,quota,filesystem memory=2";
-const NAMES = ["wild-read", "null-read", "looper", "glutton", "guesser", "flooder", "liar", "mute"];
+const NAMES = ["wild-read", "null-read", "looper", "glutton", "guesser", "flooder", "liar", "mute", "stuck"];
 
 /** What the log calls the deaths of those that are ended at once. */
 const REASONS = [["wild-read", "access outside its memory"], ["null-read", "access outside its memory"], ["glutton", "out of memory"]] as const;
@@ -88,7 +90,8 @@ test("misfits are stopped and named; nothing else suffers", () =>
     await logLines(vm, "supervisor: looper \\(pid [0-9]+\\) hangs");
     await logLines(vm, "supervisor: looper was in tests/faults/servers/misfit/main.ts:[a-zA-Z]+, running");
     await liarIsNotBelieved(vm);
-    await muteIsFound(vm);
+    await stuckHoldsUpItsOwnAlone(vm);
+    await muteIsFound(vm); // its mount goes on trying
     await restIsWell(vm);
   }), TEST_MS);
 
@@ -105,6 +108,31 @@ async function muteIsFound(vm: Vm): Promise<void> {
   await logLines(vm, "server: mute \\(pid [0-9]+\\) does not answer a call: killed");
   await logLines(vm, "supervisor: mute \\(pid [0-9]+\\) ended by the kernel");
   await logLines(vm, "supervisor: mute was in ");
+}
+
+/**
+ * While a server hangs in a call, and sync(2) waits for it, another file system's data reach the disk by themselves, by syncfs and by
+ * umount. Nothing here ends the server but this test, so nothing depends on how fast things go.
+ */
+async function stuckHoldsUpItsOwnAlone(vm: Vm): Promise<void> {
+  const succeeds = async (command: string): Promise<string> => {
+    const { output, status } = await vm.run(command, BOOT_MS);
+    expect({ command, output, status }).toEqual({ command, output, status: 0 });
+    return output.trim();
+  };
+  const isOnDisk = (text: string): string =>
+    `n=0; until blockdev --flushbufs /dev/vda; head -c ${FIRST_FILES_BYTES} /dev/vda | grep -q '${text}' || [ $n -gt 40 ]; do sleep 1; n=$((n+1)); done; [ $n -le 40 ]`;
+  await succeeds("mkdir -p /tmp/s /mnt && mount -t stuckfs /dev/vdb /tmp/s && mount -t vfat /dev/vda /mnt");
+  const pid = await succeeds("pidof stuck");
+  await succeeds("{ ls /tmp/s/nothing; touch /tmp/looked; } 2>/dev/null &");
+  await logLines(vm, "stuck: does not come back");
+  await succeeds("echo $(printf first; printf line) >/mnt/f; { sync; touch /tmp/synced; } &");
+  await succeeds(isOnDisk("firstline")); // sync(2) begins with all, before it waits for one
+  await succeeds("echo $(printf second; printf line) >/mnt/f");
+  await succeeds(isOnDisk("secondline")); // it was dirty for a while
+  await succeeds("echo third >/mnt/f && sync -f /mnt/f && umount /mnt && mount -t vfat /dev/vda /mnt && grep third /mnt/f && umount /mnt");
+  expect(await succeeds("pidof stuck; ls /tmp/looked /tmp/synced 2>/dev/null; true")).toBe(pid);
+  await succeeds(`kill -9 ${pid}; until [ -e /tmp/looked ] && [ -e /tmp/synced ]; do usleep 100000; done; umount /tmp/s`);
 }
 
 async function restIsWell(vm: Vm): Promise<void> {

@@ -1,14 +1,16 @@
 /**
  * Mounting, unmounting, moving and pivoting.
  *
- * Locking  mountMutex around every change; busy checks read Mount.refs under it.
+ * Locking  mountMutex around every change; busy checks read Mount.refs under it. Nothing is released under it: a server might be called.
  */
 import { Errno } from "../../abi/errno";
+import { scratchPop, scratchPush } from "../../core/sched/scratch";
+import { ListNode, listInit, listNodeAt } from "../../lib/list";
 import { Dentry, Mount, Path, SuperBlock, dentryOf, inodeOf, isErrPtr, mountOf, superOf } from "./types";
 import { DentryFlag } from "./dcache";
 import {
-  MOUNT_KEPT, MountFlag, mountAttach, mountDetach, mountFirstChild, mountGet, mountHasChildren, mountNew, mountPut,
-  mountRootSet, mountTreeLock, mountTreeUnlock, pathPut,
+  MOUNT_KEPT, MountFlag, mountAttach, mountDetach, mountDetachTo, mountFirstChild, mountGet, mountHasChildren, mountNew, mountPut,
+  mountRootSet, mountsPut, mountTreeLock, mountTreeUnlock, pathPut,
 } from "./mount";
 import { fsTypeMount, superGet, superOpsOf, superPut, superWritersAllow, superWritersForbid } from "./super-block";
 import { inodeIsDirectory } from "./walk";
@@ -95,29 +97,27 @@ export function mountRemove(place: Path, flags: u32): i32 {
 }
 
 function detachUnlessBusy(m: Mount, flags: u32): i32 {
+  const gone = listNodeAt(scratchPush(offsetof<ListNode>()));
+  listInit(gone);
   mountTreeLock();
-  let r: i32 = 0;
   // References of an idle mount: the tree's and ours.
   const isBusy = m.refs > 2 || mountHasChildren(m);
-  if (isBusy && !(flags & DETACH)) {
-    r = -(<i32>Errno.BUSY);
-  } else {
-    detachTree(m);
-  }
+  const r = !m.parent ? -(<i32>Errno.INVAL) : isBusy && !(flags & DETACH) ? -(<i32>Errno.BUSY) : 0;
+  if (r == 0) detachTree(m, gone);
   mountTreeUnlock();
+  mountsPut(gone); // a file system's server may take its time over that
+  scratchPop(offsetof<ListNode>());
   return r;
 }
 
-/** Takes `m` and everything mounted in it out of the tree, innermost first. */
-function detachTree(m: Mount): void {
+/** Takes `m` and everything mounted in it out of the tree, innermost first, to the list `gone`. */
+function detachTree(m: Mount, gone: ListNode): void {
   while (mountHasChildren(m)) {
     let inner = mountFirstChild(m);
     while (mountHasChildren(mountOf(inner))) inner = mountFirstChild(mountOf(inner));
-    mountDetach(mountOf(inner));
-    mountPut(mountOf(inner));
+    mountDetachTo(mountOf(inner), gone);
   }
-  mountDetach(m);
-  mountPut(m);
+  mountDetachTo(m, gone);
 }
 
 /**

@@ -131,6 +131,21 @@ export function mountDetach(m: Mount): void {
   if (parent) mountPut(mountOf(parent));
 }
 
+/** mountDetach, and the tree's reference goes to the list `gone`: mountsPut drops it. Under mountMutex. */
+export function mountDetachTo(m: Mount, gone: ListNode): void {
+  mountDetach(m);
+  listAppend(gone, mountListNode(m));
+}
+
+/** Drops a reference of each mount in a list of mountDetachTo. */
+export function mountsPut(gone: ListNode): void {
+  while (!listEmpty(gone)) {
+    const m = ownerOf<Mount>(gone.next, offsetof<Mount>("listNode"));
+    listRemove(gone.next);
+    mountPut(m);
+  }
+}
+
 /** True when something is mounted inside `m`. */
 export function mountHasChildren(m: Mount): bool {
   return !listEmpty(mountChildHead(m));

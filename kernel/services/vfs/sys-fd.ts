@@ -1,5 +1,5 @@
 /** Descriptors: dup, fcntl, ioctl, flock, fsync and what else works on an open file. */
-import { servedSyncAll } from "./served/super";
+import { servedSyncAll } from "./served/flusher";
 import { userLoad32, userStore32 } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";

@@ -44,7 +44,10 @@ export class ServedSuper {
   sb: u32;           // SuperBlock
   disk: u32;         // Disk
   device: u32;       // BlockDevice of it
-  pad1: u32;
+  state: u32;        // MountState, as pins, uses and synced: mount-table.ts
+  pins: u32;
+  uses: u32;
+  synced: u64;
   deviceBase: u64;   // byte of the disk where the device begins
   deviceBytes: u64;  // byte of the disk where it ends
   deviceStart: u64;  // byte of the disk where block 0 begins

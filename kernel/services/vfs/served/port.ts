@@ -18,7 +18,7 @@ import { fsServerTypeRegister, fsTypeKnown } from "../super-block";
 import { isErrPtr } from "../types";
 import { Connection, connectionAt, connectionCreate, connectionDeviceWait, connectionLeft, CONNECTIONS, connectionServe } from "./connection";
 import { diskOfFs, ServedSuper } from "./inode";
-import { servedSuperFind } from "./super";
+import { tableUnuse, tableUse } from "./mount-table";
 
 const NAME_BYTES: u32 = 16;
 const READ_MOST: u64 = 1 << 20;
@@ -50,11 +50,12 @@ function fsPortCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u
   if (port.data == 0) return -Errno.NODEV;
   const c = connectionAt(port.data - 1);
   if (c.generation != port.data1) return -Errno.STALE;
-  const fs = servedSuperFind(c, a0);
+  const fs = tableUse(c, a0);
   if (!fs) return -Errno.NODEV;
   connectionDeviceWait(c, true);
   const result = deviceCall(fs, op, a1, a2, a3);
   connectionDeviceWait(c, false);
+  tableUnuse(fs);
   return result;
 }
 

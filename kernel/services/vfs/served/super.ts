@@ -1,25 +1,16 @@
-/**
- * Mounts of served file systems: mount, sync, unmount, and the thread that writes back what has been dirty for a while.
- *
- * Locking  MOUNTS_MUTEX: the table of mounts, while one comes or goes or all are synced. Before every lock of inode.ts.
- */
-import { monoNowNs } from "../../../../arch/current";
+/** Mounts of served file systems: mount, remount, sync, unmount. What holds for one while it comes and goes: mount-table.ts. */
 import { Errno } from "../../../abi/errno";
 import { FsMethod, FsMount, FsStatfs, FsUnmount, FS_NAME_BYTES } from "../../../abi/file-system.gen";
-import { FsMountFlag, FS_MOUNTS } from "../../../abi/file-system";
+import { FsMountFlag } from "../../../abi/file-system";
 import { kfree, kmalloc, kzalloc } from "../../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
-import { taskCreateKernel, taskStart } from "../../../core/sched/sched";
-import { sleepUntil } from "../../../core/sched/sleep";
-import { mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";
 import { bytesCopy, byteAt, wordPut32 } from "../../../lib/bytes";
 import { logWarn } from "../../../lib/log";
-import { wordAt, wordSet } from "../../../lib/words";
+import { wordSet } from "../../../lib/words";
 import {
   BlockDevice, BLOCK_MAJOR, blockDeviceAt, blockDeviceLeave, blockDeviceOf, blockDeviceSectors, blockDeviceUse, diskOf,
 } from "../../block/block-device";
 import { buffersDropAll, buffersWrite } from "../../block/buffer-cache";
-import { buffersDirty } from "../../block/buffer-table";
 import { deviceMajor, deviceMinor } from "../dev/device";
 import { MountFlag, pathPut } from "../mount";
 import { bytesLength } from "../name";
@@ -32,19 +23,14 @@ import {
 } from "./connection";
 import { servedDirectoriesInit, servedInodeOf } from "./directory";
 import { servedFilesInit } from "./file";
-import { dirtyPages, diskOfFs, hasDirty, hasDoomed, mountOfFs, servedInodesInit, ServedSuper, servedSuperAt, superListsInit } from "./inode";
-import { dataSync, doomedForget, doomedRelease, metadataSync, servedSync } from "./sync";
-import { totalPageCount } from "../../../core/mm/buddy";
+import { flusherStart } from "./flusher";
+import { diskOfFs, mountOfFs, servedInodesInit, ServedSuper, servedSuperAt, superListsInit } from "./inode";
+import { tableClose, tableEnter, tableInit, tableLeave, tableOpen, tableShut } from "./mount-table";
+import { doomedForget, servedSync } from "./sync";
 
 const OPTIONS_BYTES: u32 = 4 + FS_NAME_BYTES;
 const BLOCK_LEAST: u32 = 512;
 const BLOCK_MOST: u32 = 65536;
-/** Files and metadata are written back when they have been dirty for so long. */
-const DIRTY_NS: u64 = 5_000_000_000;
-const ROUND_NS: u64 = 1_000_000_000;
-const MOUNTS_MUTEX: usize = memory.data(32, 8);
-/** Addresses of ServedSuper. */
-const MOUNTED: usize = memory.data(16 * 4, 4);
 const SERVED_SUPER_OPS = changetype<SuperOps>(memory.data(offsetof<SuperOps>()));
 
 export function servedInit(): void {
@@ -52,20 +38,13 @@ export function servedInit(): void {
   servedInodesInit();
   servedFilesInit();
   servedDirectoriesInit();
-  mutexInit(mutexAt(MOUNTS_MUTEX));
+  tableInit();
   superOpsDefaults(SERVED_SUPER_OPS);
   SERVED_SUPER_OPS.statfs = servedStatfs;
   SERVED_SUPER_OPS.remount = servedRemount;
   SERVED_SUPER_OPS.sync = servedSuperSync;
   SERVED_SUPER_OPS.release = servedUnmount;
   serverMountSet(servedMount);
-}
-
-/** Starts the thread that writes back. */
-export function flusherStart(): void {
-  const flusher = taskCreateKernel("flusher", flusherMain, 0);
-  if (flusher) taskStart(flusher);
-  else logWarn("fs", "no flusher: files reach their disks by sync alone");
 }
 
 function fsOfSuper(sb: SuperBlock): ServedSuper { return servedSuperAt(sb.data); }
@@ -93,40 +72,29 @@ function deviceOfPath(source: usize): usize {
 function servedMount(context: u32, source: usize, flags: u32, options: usize): usize {
   const device = deviceOfPath(source);
   if (isErrPtr(device)) return device;
-  mutexLock(mutexAt(MOUNTS_MUTEX));
   const made = mountPrepare(connectionAt(context - 1), blockDeviceOf(device), flags, options);
-  mutexUnlock(mutexAt(MOUNTS_MUTEX));
-  const sb = isErrPtr(made) ? made : mountCall(connectionAt(context - 1), servedSuperAt(made)); // nobody else waits while the server thinks
-  if (!isErrPtr(made) && isErrPtr(sb)) mountForget(servedSuperAt(made));
-  if (isErrPtr(sb)) blockDeviceLeave(blockDeviceOf(device));
-  else buffersWrite(diskOf(blockDeviceOf(device))); // the mark that it is mounted is there before any change
+  const sb = isErrPtr(made) ? made : mountCall(connectionAt(context - 1), servedSuperAt(made));
+  if (isErrPtr(sb)) {
+    if (!isErrPtr(made)) mountForget(servedSuperAt(made));
+    blockDeviceLeave(blockDeviceOf(device));
+    return sb;
+  }
+  buffersWrite(diskOf(blockDeviceOf(device))); // the mark that it is mounted is there before any change
+  tableOpen(servedSuperAt(made));
+  flusherStart(servedSuperAt(made).mount);
   return sb;
 }
 
 /** A mount that did not come about; what was read for it may be made anew before the next try. */
 function mountForget(fs: ServedSuper): void {
-  mutexLock(mutexAt(MOUNTS_MUTEX));
+  tableShut(fs);
   buffersDropAll(diskOfFs(fs), fs.deviceBase, fs.deviceBytes - fs.deviceBase);
-  wordSet(MOUNTED, fs.mount, 0);
-  mutexUnlock(mutexAt(MOUNTS_MUTEX));
+  tableLeave(fs);
   superFree(changetype<usize>(fs), fs.options);
 }
 
-/** Two ranges of one disk share sectors: a disk and its partition, or a device and itself. */
-function overlaps(a: ServedSuper, disk: u32, base: u64, end: u64): bool { return a.disk == disk && a.deviceBase < end && base < a.deviceBytes; }
-
-/** A place in the table for one more mount: the ServedSuper, or a negated errno as pointer. MOUNTS_MUTEX is held. */
+/** A ServedSuper with a place in the table, NEW; or a negated errno as pointer. */
 function mountPrepare(c: Connection, device: BlockDevice, flags: u32, options: usize): usize {
-  const disk = <u32>changetype<usize>(diskOf(device));
-  const base = device.start << 9;
-  const end = base + (blockDeviceSectors(device) << 9);
-  let number: u32 = 0;
-  for (let i: u32 = 0; i < FS_MOUNTS; i++) {
-    const other = wordAt(MOUNTED, i);
-    if (other != 0 && overlaps(servedSuperAt(other), disk, base, end)) return <usize>-(<i32>Errno.BUSY);
-  }
-  while (number < FS_MOUNTS && wordAt(MOUNTED, number) != 0) number++;
-  if (number == FS_MOUNTS) return <usize>-(<i32>Errno.MFILE);
   if (bytesLength(options) > FS_NAME_BYTES) return <usize>-(<i32>Errno.INVAL);
   const address = kzalloc(offsetof<ServedSuper>());
   const text = kmalloc(OPTIONS_BYTES);
@@ -138,16 +106,16 @@ function mountPrepare(c: Connection, device: BlockDevice, flags: u32, options: u
   wordPut32(text, bytesLength(options));
   bytesCopy(text + 4, options, bytesLength(options));
   fs.connection = <u32>changetype<usize>(c);
-  fs.mount = number;
   fs.isReadOnly = flags & MountFlag.RDONLY || optionsSayReadOnly(options) ? 1 : 0;
   fs.options = <u32>text;
-  fs.disk = disk;
+  fs.disk = <u32>changetype<usize>(diskOf(device));
   fs.device = <u32>changetype<usize>(device);
-  fs.deviceBase = base;
-  fs.deviceBytes = end;
+  fs.deviceBase = device.start << 9;
+  fs.deviceBytes = fs.deviceBase + (blockDeviceSectors(device) << 9);
   superListsInit(fs);
-  wordSet(MOUNTED, number, <u32>address); // the server may read the device from now on
-  return address;
+  const failed = tableEnter(fs);
+  if (failed < 0) superFree(address, text);
+  return failed < 0 ? <usize>failed : address;
 }
 
 function superFree(address: usize, text: usize): void {
@@ -259,60 +227,16 @@ function servedSuperSync(sb: SuperBlock): i32 {
 /** The last mount is gone and no name is cached: files that are still dirty are written, and the volume is clean. */
 function servedUnmount(sb: SuperBlock): void {
   const fs = fsOfSuper(sb);
-  mutexLock(mutexAt(MOUNTS_MUTEX));
+  tableClose(fs); // who writes it back has ended: nothing reaches the server after UNMOUNT
   if (servedSync(fs, true) < 0) logWarn("fs", "unmounted with errors: some of it did not reach the disk");
   const c = callBegin(mountOfFs(fs));
   callMake(c, mountOfFs(fs), FsMethod.UNMOUNT, FsUnmount.REQUEST_END, FsUnmount.REPLY_END);
   wordSet(c.mounts, fs.mount, 0);
   callEnd(c);
-  wordSet(MOUNTED, fs.mount, 0);
+  tableShut(fs); // nor does anything of it come: the buffers stay dropped
   buffersDropAll(diskOfFs(fs), fs.deviceBase, fs.deviceBytes - fs.deviceBase);
+  tableLeave(fs);
   blockDeviceLeave(blockDeviceOf(fs.device));
-  mutexUnlock(mutexAt(MOUNTS_MUTEX));
   doomedForget(fs);
   superFree(changetype<usize>(fs), fs.options);
-}
-
-/** The mount a server names, if its connection is `c`; null otherwise. */
-export function servedSuperFind(c: Connection, mount: u64): ServedSuper | null {
-  if (mount >= FS_MOUNTS) return null;
-  const address = wordAt(MOUNTED, <u32>mount);
-  if (address == 0) return null;
-  const fs = servedSuperAt(address);
-  return fs.connection == <u32>changetype<usize>(c) ? fs : null;
-}
-
-// ---- All mounts ----
-
-/** sync(2). */
-export function servedSyncAll(): void {
-  mutexLock(mutexAt(MOUNTS_MUTEX));
-  for (let i: u32 = 0; i < FS_MOUNTS; i++) if (wordAt(MOUNTED, i) != 0 && isLive(i)) servedSync(servedSuperAt(wordAt(MOUNTED, i)), false);
-  mutexUnlock(mutexAt(MOUNTS_MUTEX));
-}
-
-function isLive(index: u32): bool { return servedSuperAt(wordAt(MOUNTED, index)).sb != 0; }
-
-function flusherMain(arg: u32): void {
-  let metadataAtNs: u64 = 0;
-  while (true) {
-    sleepUntil(monoNowNs() + ROUND_NS);
-    const now = monoNowNs();
-    const isCrowded = dirtyPages() > <u32>(totalPageCount() >> 4);
-    const isMetadataDue = now - metadataAtNs > DIRTY_NS;
-    mutexLock(mutexAt(MOUNTS_MUTEX));
-    for (let i: u32 = 0; i < FS_MOUNTS; i++) {
-      if (wordAt(MOUNTED, i) != 0 && isLive(i)) flush(servedSuperAt(wordAt(MOUNTED, i)), isCrowded ? now : now > DIRTY_NS ? now - DIRTY_NS : 0, isMetadataDue);
-    }
-    mutexUnlock(mutexAt(MOUNTS_MUTEX));
-    if (isMetadataDue) metadataAtNs = now;
-  }
-}
-
-function flush(fs: ServedSuper, beforeNs: u64, isMetadataDue: bool): void {
-  if (hasDirty(fs)) dataSync(fs, beforeNs);
-  if (!isMetadataDue || (buffersDirty() == 0 && !hasDoomed(fs))) return;
-  metadataSync(fs, false);
-  doomedRelease(fs);
-  buffersWrite(diskOfFs(fs));
 }

@@ -5,6 +5,7 @@
  *   null-read   reads at address 0                       guesser  tries handles, native calls and Linux's calls it has no right to
  *   looper      never gives a sign of life               flooder  writes 20,000 lines into the log
  *   liar        serves a file system, answers nonsense   mute     serves a file system, answers heartbeats and no call
+ *   stuck       serves a file system, hangs in a call and shows every sign of life (stuck.ts)
  */
 import { FileSystemOp } from "../../../../kernel/abi/file-system";
 import { timeNow } from "../../../../servers/runtime/clock";
@@ -13,6 +14,7 @@ import { serveBits, serveCalls, Words } from "../../../../servers/runtime/loop";
 import { memoryCreate, serviceCall } from "../../../../servers/runtime/native-calls";
 import { argumentAt, handleNamed, log, runtimeStart, serverBuffer } from "../../../../servers/runtime/start";
 import { guess } from "./guess";
+import { serveStuck } from "./stuck";
 
 export { serverBuffer };
 
@@ -44,6 +46,7 @@ function misbehave(name: string): void {
   if (name == "guesser") log(guess());
   if (name == "flooder") flood();
   if (name == "liar" || name == "mute") serveNonsense(name);
+  if (name == "stuck") serveStuck(name + "fs");
 }
 
 function onBits(bits: u64): void {}

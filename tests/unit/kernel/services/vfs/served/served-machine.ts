@@ -43,6 +43,8 @@ export class Server {
   spoil: (call: Call) => void = () => undefined;
   /** True: it dies with the call, before it has done anything. */
   isKilledBefore: () => boolean = () => false;
+  /** It leaves its calls where they are. */
+  isHung = false;
   endpoint = 0;
   /** Servers that ended. */
   ended = 0;
@@ -75,6 +77,8 @@ export class ServedMachine {
   readonly trespasses: string[] = [];
   /** Servers whose partitions it may touch now. */
   allowed: readonly number[] = [0, 1];
+  /** Called when the kernel sleeps and no server and no driver has anything to do; true: it did something about it. */
+  onIdle: () => boolean = () => false;
   readonly driver: HonestDriver;
 
   private constructor(readonly machine: DiskMachine) {
@@ -152,14 +156,14 @@ export class ServedMachine {
   private turn(): void {
     for (const server of this.servers) {
       const call = this.u32(server.endpoint + ENDPOINT.queue!);
-      if (call !== server.endpoint + ENDPOINT.queue!) {
+      if (call !== server.endpoint + ENDPOINT.queue! && !server.isHung) {
         this.serve(server, call);
         return;
       }
     }
     const before = this.driver.done.length;
     this.driver.turn();
-    if (this.driver.done.length > before) return;
+    if (this.driver.done.length > before || this.onIdle()) return;
     // Nobody has anything to do: the kernel waits for a successor.
     const lost = this.servers.find(({ connection }) => {
       const waiters = connection + CONNECTION.wait! + WAIT_QUEUE.head!;
