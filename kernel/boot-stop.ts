@@ -6,7 +6,7 @@
 import { halt, out8 } from "../arch/current";
 import { cmdlineHas, cmdlineInt } from "../arch/x86_64/boot-info";
 import { powerReboot } from "../arch/x86_64/power";
-import { LogLevel, logBegin, logEnd, logStr } from "./lib/log";
+import { LogLevel, logBegin, logEnd, logFlush, logStr } from "./lib/log";
 import { DISPLAY } from "./services/driver/display";
 import { framebufferInit } from "./services/driver/framebuffer";
 import { vgaTextInit } from "./services/driver/vga-text";
@@ -21,6 +21,7 @@ export function bootStop(reason: string): void {
   logStr("cannot boot: ");
   logStr(reason);
   logEnd();
+  logFlush(); // no interrupt will come
   screenWrite(reason);
   if (cmdlineHas("debugexit")) out8(DEBUG_EXIT_PORT, DEBUG_EXIT_BAD_BOOT);
   if (cmdlineInt("panic", 0) != 0) powerReboot();

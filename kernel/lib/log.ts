@@ -29,6 +29,7 @@ export class LogHooks {
   now: () => u64;          // ns since boot
   where: () => u32;        // cpu << 24 | tid
   sink: (ptr: usize, length: u32) => void;
+  flush: () => void;       // the sink shows what it keeps
 }
 
 const STATE = changetype<LogState>(memory.data(offsetof<LogState>(), 8));
@@ -45,13 +46,22 @@ export function logInit(
   HOOKS.now = now;
   HOOKS.where = where;
   HOOKS.sink = sink;
+  HOOKS.flush = nothingKept;
   STATE.consoleLevel = consoleLevel;
   STATE.hasHooks = 1;
 }
 
-/** Replaces the sink: consoles take over from the early serial port. */
-export function logSinkSet(sink: (ptr: usize, length: u32) => void): void {
+function nothingKept(): void {}
+
+/** Replaces the sink: consoles take over from the early serial port. `flush` sends what they keep for later. */
+export function logSinkSet(sink: (ptr: usize, length: u32) => void, flush: () => void): void {
+  HOOKS.flush = flush;
   HOOKS.sink = sink;
+}
+
+/** Before the machine stops: every line is where it can be read. */
+export function logFlush(): void {
+  if (STATE.hasHooks) HOOKS.flush();
 }
 
 /** Lines less urgent than `level` stay in the ring only (`quiet`, `loglevel=`). */

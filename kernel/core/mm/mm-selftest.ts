@@ -5,7 +5,7 @@
  * cost of one operation in TSC ticks: instructions, under `-icount shift=0,sleep=off`.
  */
 import { irqWindow, powerOff, rdtsc, userLoad64, userStore64 } from "../../../arch/current";
-import { LogLevel, logBegin, logDec, logEnd, logKeyDec, logStr } from "../../lib/log";
+import { LogLevel, logBegin, logDec, logEnd, logFlush, logKeyDec, logStr } from "../../lib/log";
 import { currentTask, thisCpu } from "../sched/cpu";
 import { cpuOnlineCount, cpusOnline } from "../sched/placement";
 import { schedYieldPoint, taskCreateKernel, taskStart } from "../sched/sched";
@@ -79,6 +79,7 @@ function selftestMain(arg: u32): void {
   logBegin(LogLevel.INFO, "selftest");
   logStr(STATE.failed == 0 ? "mm: all passed" : "mm: FAILED");
   logEnd();
+  logFlush();
   powerOff();
 }
 

@@ -7,7 +7,7 @@
  */
 import { monoNowNs, powerOff } from "../../../arch/current";
 import { Rank } from "../../lib/lock-rank";
-import { LogLevel, logBegin, logDec, logEnd, logKeyDec, logStr } from "../../lib/log";
+import { LogLevel, logBegin, logDec, logEnd, logFlush, logKeyDec, logStr } from "../../lib/log";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { Mutex, mutexInit, mutexLock, mutexUnlock } from "../sync/mutex";
 import { WaitQueue, waitQueueInit, waitSleepUninterruptible, wakeUpAll, wakeUpOne } from "../sync/wait-queue";
@@ -108,6 +108,7 @@ function selftestMain(arg: u32): void {
   logDec(STATE.number);
   logKeyDec("failed", STATE.failed);
   logEnd();
+  logFlush();
   powerOff();
 }
 

@@ -12,8 +12,7 @@ import { currentTask } from "../../core/sched/cpu";
 import { loadAverage } from "../../core/sched/load-average";
 import { schedYieldPoint, taskSignalPending } from "../../core/sched/sched";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
-import { logInfo } from "../../lib/log";
-import { uartFlush } from "../driver/uart-send";
+import { logFlush, logInfo } from "../../lib/log";
 import { Cap, capable } from "./cred";
 import { processCount } from "./process-table";
 
@@ -89,7 +88,7 @@ function magicOk(magic2: u32): bool {
 /** A line that is on the console when the machine stops. */
 function lastWords(text: string): void {
   logInfo("power", text);
-  uartFlush();
+  logFlush();
 }
 
 export function sysReboot(magic: u32, magic2: u32, command: u32, argVa: u64): i64 {

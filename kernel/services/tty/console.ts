@@ -11,7 +11,7 @@ import { CMDLINE } from "../../../arch/x86_64/boot-info";
 import { Errno } from "../../abi/errno";
 import { byteAt, bytesSpell } from "../../lib/bytes";
 import { logSinkSet } from "../../lib/log";
-import { uartLogWrite } from "../driver/uart-send";
+import { uartFlush, uartLogWrite } from "../driver/uart-send";
 import { uartInit } from "../driver/uart16550";
 import { currentProcess } from "../process/process";
 import { deviceMinor, deviceRegisterChar } from "../vfs/dev/device";
@@ -51,7 +51,7 @@ export function consoleInit(): void {
   outletsChoose();
   nodesRegister();
   ptyInit();
-  logSinkSet(consoleLogWrite);
+  logSinkSet(consoleLogWrite, uartFlush);
 }
 
 function outletsChoose(): void {
