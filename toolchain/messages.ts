@@ -48,8 +48,8 @@ export const messages = {
     `raw memory access outside the fence rose (docs/style.md, rule 6):\n${list(problems)}\n` +
     `  The counts in toolchain/fence.json may only fall: npm run check -- --update-fence`,
   fenceStale: "raw memory access fell: commit the lower counts (npm run check -- --update-fence)",
-  lineBudget: (lines: number, budget: number, files: readonly string[]): string =>
-    `C and assembly have ${lines} lines, the budget is ${budget}:\n${list(files)}`,
+  lineBudget: (all: number, code: number, budget: number, files: readonly string[]): string =>
+    `C and assembly have ${all} lines in all and ${code} of code, the budget for each is ${budget}:\n${list(files)}`,
   segmentPermissions: (path: string, segments: readonly string[]): string =>
     `${path} has segments that are writable and executable:\n${list(segments)}`,
   stackDepth: (problems: readonly string[]): string => `kernel stack overflow is possible:\n${list(problems)}`,

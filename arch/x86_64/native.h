@@ -71,36 +71,34 @@ INLINE __attribute__((noreturn)) void wasm_trap(u32 code) {
 /* ---- Linear memory ---- */
 #define LINEAR(addr) ((u8*)(LINEAR_BASE + (u64)(addr)))
 
-#define DEFINE_LOAD(name, stored, extended, result)          \
-  INLINE result name##_default32(u64 addr) {                 \
-    typedef stored cell __attribute__((aligned(1), may_alias)); \
-    return (result)(extended)*(const cell LINEAR_SEGMENT*)LINEAR_PLACE(addr); \
-  }
-DEFINE_LOAD(i32_load, u32, u32, u32)
-DEFINE_LOAD(i64_load, u64, u64, u64)
-DEFINE_LOAD(i32_load8_s, s8, s32, u32)
-DEFINE_LOAD(i64_load8_s, s8, s64, u64)
-DEFINE_LOAD(i32_load8_u, u8, u32, u32)
-DEFINE_LOAD(i64_load8_u, u8, u64, u64)
-DEFINE_LOAD(i32_load16_s, s16, s32, u32)
-DEFINE_LOAD(i64_load16_s, s16, s64, u64)
-DEFINE_LOAD(i32_load16_u, u16, u32, u32)
-DEFINE_LOAD(i64_load16_u, u16, u64, u64)
-DEFINE_LOAD(i64_load32_s, s32, s64, u64)
-DEFINE_LOAD(i64_load32_u, u32, u64, u64)
+/* Whole cells and the narrower, zero-extended ones: the parts of an operation's name, the cell, the operand. */
+#define FOR_EACH_CELL(DEFINE, ...)                \
+  DEFINE(i32, , , u32, u32, ##__VA_ARGS__)        \
+  DEFINE(i64, , , u64, u64, ##__VA_ARGS__)        \
+  DEFINE(i32, 8, _u, u8, u32, ##__VA_ARGS__)      \
+  DEFINE(i64, 8, _u, u8, u64, ##__VA_ARGS__)      \
+  DEFINE(i32, 16, _u, u16, u32, ##__VA_ARGS__)    \
+  DEFINE(i64, 16, _u, u16, u64, ##__VA_ARGS__)    \
+  DEFINE(i64, 32, _u, u32, u64, ##__VA_ARGS__)
 
-#define DEFINE_STORE(name, stored, operand)                  \
-  INLINE void name##_default32(u64 addr, operand value) {    \
-    typedef stored cell __attribute__((aligned(1), may_alias)); \
-    *(cell LINEAR_SEGMENT*)LINEAR_PLACE(addr) = (stored)value; \
+#define DEFINE_LOAD(type, width, sign, stored, result)                        \
+  INLINE result type##_load##width##sign##_default32(u64 addr) {              \
+    typedef stored cell __attribute__((aligned(1), may_alias));               \
+    return (result)*(const cell LINEAR_SEGMENT*)LINEAR_PLACE(addr);           \
   }
-DEFINE_STORE(i32_store, u32, u32)
-DEFINE_STORE(i64_store, u64, u64)
-DEFINE_STORE(i32_store8, u8, u32)
-DEFINE_STORE(i32_store16, u16, u32)
-DEFINE_STORE(i64_store8, u8, u64)
-DEFINE_STORE(i64_store16, u16, u64)
-DEFINE_STORE(i64_store32, u32, u64)
+FOR_EACH_CELL(DEFINE_LOAD)
+DEFINE_LOAD(i32, 8, _s, s8, u32)
+DEFINE_LOAD(i64, 8, _s, s8, u64)
+DEFINE_LOAD(i32, 16, _s, s16, u32)
+DEFINE_LOAD(i64, 16, _s, s16, u64)
+DEFINE_LOAD(i64, 32, _s, s32, u64)
+
+#define DEFINE_STORE(type, width, sign, stored, operand)                      \
+  INLINE void type##_store##width##_default32(u64 addr, operand value) {      \
+    typedef stored cell __attribute__((aligned(1), may_alias));               \
+    *(cell LINEAR_SEGMENT*)LINEAR_PLACE(addr) = (stored)value;                \
+  }
+FOR_EACH_CELL(DEFINE_STORE)
 
 /* ---- Atomics: sequentially consistent, as WebAssembly has them ---- */
 #ifdef NATIVE_CHECK_ALIGN
@@ -109,68 +107,42 @@ DEFINE_STORE(i64_store32, u32, u64)
 #define ALIGNED(addr, type) /* x86 locks the bus instead */
 #endif
 
-#define DEFINE_ATOMIC_LOAD(name, stored, result)                     \
-  INLINE result name##_default32(u64 addr) {                         \
-    ALIGNED(addr, stored);                                           \
-    return __atomic_load_n((stored*)LINEAR(addr), __ATOMIC_SEQ_CST); \
+#define DEFINE_ATOMIC_LOAD(type, width, sign, stored, result)                 \
+  INLINE result type##_atomic_load##width##sign##_default32(u64 addr) {       \
+    ALIGNED(addr, stored);                                                    \
+    return __atomic_load_n((stored*)LINEAR(addr), __ATOMIC_SEQ_CST);          \
   }
-DEFINE_ATOMIC_LOAD(i32_atomic_load, u32, u32)
-DEFINE_ATOMIC_LOAD(i64_atomic_load, u64, u64)
-DEFINE_ATOMIC_LOAD(i32_atomic_load8_u, u8, u32)
-DEFINE_ATOMIC_LOAD(i64_atomic_load8_u, u8, u64)
-DEFINE_ATOMIC_LOAD(i32_atomic_load16_u, u16, u32)
-DEFINE_ATOMIC_LOAD(i64_atomic_load16_u, u16, u64)
-DEFINE_ATOMIC_LOAD(i64_atomic_load32_u, u32, u64)
+FOR_EACH_CELL(DEFINE_ATOMIC_LOAD)
 
-#define DEFINE_ATOMIC_STORE(name, stored, operand)                                    \
-  INLINE void name##_default32(u64 addr, operand value) {                             \
-    ALIGNED(addr, stored);                                                            \
-    __atomic_store_n((stored*)LINEAR(addr), (stored)value, __ATOMIC_SEQ_CST);         \
+#define DEFINE_ATOMIC_STORE(type, width, sign, stored, operand)               \
+  INLINE void type##_atomic_store##width##_default32(u64 addr, operand value) { \
+    ALIGNED(addr, stored);                                                    \
+    __atomic_store_n((stored*)LINEAR(addr), (stored)value, __ATOMIC_SEQ_CST); \
   }
-DEFINE_ATOMIC_STORE(i32_atomic_store, u32, u32)
-DEFINE_ATOMIC_STORE(i64_atomic_store, u64, u64)
-DEFINE_ATOMIC_STORE(i32_atomic_store8, u8, u32)
-DEFINE_ATOMIC_STORE(i32_atomic_store16, u16, u32)
-DEFINE_ATOMIC_STORE(i64_atomic_store8, u8, u64)
-DEFINE_ATOMIC_STORE(i64_atomic_store16, u16, u64)
-DEFINE_ATOMIC_STORE(i64_atomic_store32, u32, u64)
+FOR_EACH_CELL(DEFINE_ATOMIC_STORE)
 
-#define DEFINE_ATOMIC_RMW(name, builtin, stored, operand)                        \
-  INLINE operand name##_default32(u64 addr, operand value) {                     \
-    ALIGNED(addr, stored);                                                       \
-    return builtin((stored*)LINEAR(addr), (stored)value, __ATOMIC_SEQ_CST);      \
+#define DEFINE_ATOMIC_RMW(type, width, sign, stored, operand, op, builtin)    \
+  INLINE operand type##_atomic_rmw##width##_##op##sign##_default32(u64 addr, operand value) { \
+    ALIGNED(addr, stored);                                                    \
+    return builtin((stored*)LINEAR(addr), (stored)value, __ATOMIC_SEQ_CST);   \
   }
-#define DEFINE_ATOMIC_RMW_WIDTHS(op, builtin)                       \
-  DEFINE_ATOMIC_RMW(i32_atomic_rmw8_##op##_u, builtin, u8, u32)     \
-  DEFINE_ATOMIC_RMW(i32_atomic_rmw16_##op##_u, builtin, u16, u32)   \
-  DEFINE_ATOMIC_RMW(i32_atomic_rmw_##op, builtin, u32, u32)         \
-  DEFINE_ATOMIC_RMW(i64_atomic_rmw8_##op##_u, builtin, u8, u64)     \
-  DEFINE_ATOMIC_RMW(i64_atomic_rmw16_##op##_u, builtin, u16, u64)   \
-  DEFINE_ATOMIC_RMW(i64_atomic_rmw32_##op##_u, builtin, u32, u64)   \
-  DEFINE_ATOMIC_RMW(i64_atomic_rmw_##op, builtin, u64, u64)
-DEFINE_ATOMIC_RMW_WIDTHS(add, __atomic_fetch_add)
-DEFINE_ATOMIC_RMW_WIDTHS(sub, __atomic_fetch_sub)
-DEFINE_ATOMIC_RMW_WIDTHS(and, __atomic_fetch_and)
-DEFINE_ATOMIC_RMW_WIDTHS(or, __atomic_fetch_or)
-DEFINE_ATOMIC_RMW_WIDTHS(xor, __atomic_fetch_xor)
-DEFINE_ATOMIC_RMW_WIDTHS(xchg, __atomic_exchange_n)
+FOR_EACH_CELL(DEFINE_ATOMIC_RMW, add, __atomic_fetch_add)
+FOR_EACH_CELL(DEFINE_ATOMIC_RMW, sub, __atomic_fetch_sub)
+FOR_EACH_CELL(DEFINE_ATOMIC_RMW, and, __atomic_fetch_and)
+FOR_EACH_CELL(DEFINE_ATOMIC_RMW, or, __atomic_fetch_or)
+FOR_EACH_CELL(DEFINE_ATOMIC_RMW, xor, __atomic_fetch_xor)
+FOR_EACH_CELL(DEFINE_ATOMIC_RMW, xchg, __atomic_exchange_n)
 
 /* A narrow cell is compared with `expected` wrapped to its width. */
-#define DEFINE_ATOMIC_CMPXCHG(name, stored, operand)                                                  \
-  INLINE operand name##_default32(u64 addr, operand expected, operand replacement) {                  \
+#define DEFINE_ATOMIC_CMPXCHG(type, width, sign, stored, operand)                                     \
+  INLINE operand type##_atomic_rmw##width##_cmpxchg##sign##_default32(u64 addr, operand expected, operand replacement) { \
     ALIGNED(addr, stored);                                                                            \
     stored found = (stored)expected;                                                                  \
     __atomic_compare_exchange_n((stored*)LINEAR(addr), &found, (stored)replacement, 0,                \
                                 __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                                  \
     return found;                                                                                     \
   }
-DEFINE_ATOMIC_CMPXCHG(i32_atomic_rmw8_cmpxchg_u, u8, u32)
-DEFINE_ATOMIC_CMPXCHG(i32_atomic_rmw16_cmpxchg_u, u16, u32)
-DEFINE_ATOMIC_CMPXCHG(i32_atomic_rmw_cmpxchg, u32, u32)
-DEFINE_ATOMIC_CMPXCHG(i64_atomic_rmw8_cmpxchg_u, u8, u64)
-DEFINE_ATOMIC_CMPXCHG(i64_atomic_rmw16_cmpxchg_u, u16, u64)
-DEFINE_ATOMIC_CMPXCHG(i64_atomic_rmw32_cmpxchg_u, u32, u64)
-DEFINE_ATOMIC_CMPXCHG(i64_atomic_rmw_cmpxchg, u64, u64)
+FOR_EACH_CELL(DEFINE_ATOMIC_CMPXCHG)
 
 #define atomic_fence() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 

@@ -78,81 +78,34 @@ user_string_native:
   ret
   ON_FAULT 1b, user_word_fault
 
-/* s32 user_load32_native(u32 *dst, const u32 *va) and its kin: 0 or -EFAULT. */
-  .global user_load32_native, user_load64_native, user_store32_native, user_store64_native, user_cmpxchg32_native
-user_load32_native:
+/* s32 name(...): one access, `before` it what it needs in registers, then `found` to *rdi when given. 0 or -EFAULT. */
+.macro USER_WORD name, access, found, before
+  .global \name
+\name:
+  \before
   USER_ACCESS_BEGIN
 1:
-  mov (%rsi), %eax
+  \access
   USER_ACCESS_END
-  mov %eax, (%rdi)
+  .ifnb \found
+  mov \found, (%rdi)
+  .endif
   xor %eax, %eax
   ret
   ON_FAULT 1b, user_word_fault
+.endm
 
-user_load64_native:
-  USER_ACCESS_BEGIN
-1:
-  mov (%rsi), %rax
-  USER_ACCESS_END
-  mov %rax, (%rdi)
-  xor %eax, %eax
-  ret
-  ON_FAULT 1b, user_word_fault
-
-user_store32_native:
-  USER_ACCESS_BEGIN
-1:
-  mov %esi, (%rdi)
-  USER_ACCESS_END
-  xor %eax, %eax
-  ret
-  ON_FAULT 1b, user_word_fault
-
-user_store64_native:
-  USER_ACCESS_BEGIN
-1:
-  mov %rsi, (%rdi)
-  USER_ACCESS_END
-  xor %eax, %eax
-  ret
-  ON_FAULT 1b, user_word_fault
-
-/* (u32 *found, u32 *va, u32 expected, u32 value) */
-user_cmpxchg32_native:
-  mov %edx, %eax
-  USER_ACCESS_BEGIN
-1:
-  lock cmpxchg %ecx, (%rsi)
-  USER_ACCESS_END
-  mov %eax, (%rdi)
-  xor %eax, %eax
-  ret
-  ON_FAULT 1b, user_word_fault
-
-/* s32 user_fpu_save_native(u64 va), user_fpu_restore_native(u64 va): XSAVE area in user memory. 0 or -EFAULT, also for contents XRSTOR refuses. */
-  .global user_fpu_save_native, user_fpu_restore_native
-user_fpu_save_native:
-  mov $-1, %eax
-  mov %eax, %edx
-  USER_ACCESS_BEGIN
-1:
-  xsave64 (%rdi)
-  USER_ACCESS_END
-  xor %eax, %eax
-  ret
-  ON_FAULT 1b, user_word_fault
-
-user_fpu_restore_native:
-  mov $-1, %eax
-  mov %eax, %edx
-  USER_ACCESS_BEGIN
-1:
-  xrstor64 (%rdi)
-  USER_ACCESS_END
-  xor %eax, %eax
-  ret
-  ON_FAULT 1b, user_word_fault
+  /* (u32 *dst, const u32 *va) */
+  USER_WORD user_load32_native, "mov (%rsi), %eax", found=%eax
+  USER_WORD user_load64_native, "mov (%rsi), %rax", found=%rax
+  /* (u32 *va, u32 value) */
+  USER_WORD user_store32_native, "mov %esi, (%rdi)"
+  USER_WORD user_store64_native, "mov %rsi, (%rdi)"
+  /* (u32 *found, u32 *va, u32 expected, u32 value) */
+  USER_WORD user_cmpxchg32_native, "lock cmpxchg %ecx, (%rsi)", found=%eax, before="mov %edx, %eax"
+  /* (u64 va): XSAVE area in user memory. -EFAULT also for contents XRSTOR refuses. */
+  USER_WORD user_fpu_save_native, "xsave64 (%rdi)", before="mov $-1, %eax; mov %eax, %edx"
+  USER_WORD user_fpu_restore_native, "xrstor64 (%rdi)", before="mov $-1, %eax; mov %eax, %edx"
 
 user_word_fault:
   USER_ACCESS_END

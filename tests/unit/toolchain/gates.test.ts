@@ -1,7 +1,7 @@
 /** The gates: what they let through and what they stop. */
 import { countRaw } from "../../../toolchain/gates/fence.ts";
 import { importCycles, mayImport } from "../../../toolchain/gates/imports.ts";
-import { codeLines } from "../../../toolchain/gates/line-budget.ts";
+import { allLines, codeLines } from "../../../toolchain/gates/line-budget.ts";
 import { declaredIntrinsics } from "../../../toolchain/gates/wat.ts";
 
 test("imports go down, never up", () => {
@@ -35,6 +35,11 @@ test("raw access is counted, static storage and reasons are not", () => {
 
 test("blank lines and comments are no code", () => {
   expect(codeLines("/* a\n b */\n\nint x; // y\n  # gas comment\n#define Z 1\n")).toBe(2);
+});
+
+test("the stricter count has every line, as wc -l", () => {
+  expect(allLines("/* a\n b */\n\nint x; // y\n  # gas comment\n#define Z 1\n")).toBe(6);
+  expect(allLines("int x;\nint y;")).toBe(2);
 });
 
 test("declared intrinsics are read from their file", () => {
