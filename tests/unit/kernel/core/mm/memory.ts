@@ -1,4 +1,5 @@
 /** A kernel with memory management brought up as memory-init.ts does, on simulated RAM; shared by the tests of mm. */
+import { bootMemory } from "../../../support/boot-memory.ts";
 import { type Kernel, type KernelExports, loadKernel, MIB } from "../../../support/kernel.ts";
 import type { Machine } from "../../../support/machine.ts";
 
@@ -11,7 +12,6 @@ const TASK = 0xf00000; // above static data, below the frame table
 const FRAME_TABLE_END = 0x1200000;
 const STACKS = 0x3000000;
 const WINDOW_END = 0x4000000;
-const LOW_MIB = 0x100000n;
 
 export interface Memory {
   kernel: Kernel;
@@ -25,20 +25,8 @@ export interface Memory {
 export async function loadMemory(ramBytes: number = 32 * MIB): Promise<Memory> {
   const kernel = await loadKernel({ ramBytes, linearBytes: WINDOW_END });
   const { exports: k, machine } = kernel;
-  machine.thisCpu = k["cpuAt"]!(0);
-  machine.currentTask = TASK;
-  k["earlyRangeAdd"]!(LOW_MIB, BigInt(ramBytes) - LOW_MIB);
-  k["kernelMapInit"]!(k["earlyPageAlloc"]!(), 1);
-  k["frameLimitSet"]!(ramBytes / 4096);
-  k["buddyInit"]!(1);
-  for (let i = 0; i < k["earlyRangeCount"]!(); i++) {
-    const start = k["earlyRangeStart"]!(i);
-    k["buddyAddRange"]!(start, k["earlyRangeEnd"]!(i) - start, 0);
-  }
-  k["kernelMapReady"]!();
-  k["heapInit"]!(FRAME_TABLE_END, STACKS);
+  bootMemory(kernel, { ramBytes, task: TASK, heapStart: FRAME_TABLE_END, heapEnd: STACKS });
   k["kstackInit"]!(STACKS, WINDOW_END);
-  k["kmallocInit"]!();
   k["mmInit"]!();
   const free = (): number => {
     k["memoryTrim"]!();

@@ -3,15 +3,13 @@
  *
  * The "user" buffers of system calls are kernel linear memory (kernelBuf), so no address space is needed.
  */
-import { type Kernel, loadKernel, putString } from "../../../support/kernel.ts";
+import { bootMemory } from "../../../support/boot-memory.ts";
+import { type Kernel, loadKernel, MIB, putString } from "../../../support/kernel.ts";
 import type { Intrinsics } from "../../../support/machine.ts";
 import { structLayout } from "../../../support/struct-layout.ts";
 
-const MIB = 1024 * 1024;
-const FRAME_TABLE = 0x01000000;
 const HEAP_BASE = 0x01400000;
 const LINEAR_BYTES = 192 * MIB;
-const RAM_START = MIB;
 /** Fake task, process, credentials and a few buffers, between static data and the frame table. */
 const ARENA = 0x00c00000;
 const TASK = ARENA;
@@ -47,27 +45,12 @@ export interface Vfs extends Kernel {
 export async function bootVfs(ramMib = 64): Promise<Vfs> {
   const kernel = await loadKernel({ ramBytes: ramMib * MIB, linearBytes: LINEAR_BYTES });
   const { exports, machine } = kernel;
-  machine.thisCpu = kernel.constant("CPUS");
-  machine.currentTask = TASK;
+  bootMemory(kernel, { ramBytes: ramMib * MIB, task: TASK, heapStart: HEAP_BASE, heapEnd: LINEAR_BYTES });
   machine.override(flatUser(kernel));
   const view = new DataView(kernel.memory.buffer);
-  const end = BigInt(ramMib * MIB);
-  exports.earlyReset();
-  exports.earlyRangeAdd(BigInt(RAM_START), end - BigInt(RAM_START));
-  exports.kernelMapInit(exports.earlyPageAlloc(), 1);
-  exports.frameLimitSet(Number(end >> 12n));
-  exports.buddyInit(1);
-  for (let i = 0; i < exports.earlyRangeCount(); i++) {
-    const start = exports.earlyRangeStart(i) as bigint;
-    exports.buddyAddRange(start, (exports.earlyRangeEnd(i) as bigint) - start, 0);
-  }
-  exports.kernelMapReady();
-  exports.heapInit(HEAP_BASE, LINEAR_BYTES);
-  exports.kmallocInit();
   exports.mmHooksInit();
   view.setBigUint64(TASK + TASK_AT.stackTop!, LINEAR_BASE + BigInt(STACK), true);
   exports.vfsInit();
-  if (FRAME_TABLE + Number(end >> 12n) * 16 > HEAP_BASE) throw new Error("the frame table runs into the heap");
 
   const vfs: Vfs = {
     ...kernel,
