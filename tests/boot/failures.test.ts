@@ -2,6 +2,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { withVm, type Vm, type VmOptions } from "../../qemu/harness.ts";
+import { litPixels, pixels } from "../support/screen.ts";
 import { BOOT_MS, targetOptions } from "../support/target.ts";
 
 const FOLDER = "build/tests/failures";
@@ -19,20 +20,7 @@ function initrdOf(name: string, content: Uint8Array): string {
 }
 
 /** Pixels more red than anything else: the background of a boot that cannot go on. */
-async function redPixels(vm: Vm): Promise<number> {
-  const { rgb } = await vm.screen();
-  let red = 0;
-  for (let at = 0; at < rgb.length; at += 3) if (rgb[at]! > 100 && rgb[at + 1]! < 50 && rgb[at + 2]! < 50) red++;
-  return red;
-}
-
-/** Pixels that are not black. */
-async function litPixels(vm: Vm): Promise<number> {
-  const { rgb } = await vm.screen();
-  let lit = 0;
-  for (let at = 0; at < rgb.length; at += 3) if (rgb[at]! + rgb[at + 1]! + rgb[at + 2]! > 0) lit++;
-  return lit;
-}
+const redPixels = (vm: Vm): Promise<number> => pixels(vm, (red, green, blue) => red > 100 && green < 50 && blue < 50);
 
 const whole = (): Buffer => readFileSync("build/initramfs.cpio");
 

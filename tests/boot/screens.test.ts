@@ -1,31 +1,13 @@
 /** The ISO under both firmwares, on both kinds of screen: the shell on the first virtual terminal shows what is typed. */
 
 import { withVm, type Vm, type VmOptions } from "../../qemu/harness.ts";
-import { keysOf } from "../../qemu/keyboard.ts";
+import { litPixels, pause, press } from "../support/screen.ts";
 import { BOOT_MS, isReference } from "../support/target.ts";
 
 const TEST_MS = 4 * BOOT_MS;
-const KEY_MS = 40;
 const SETTLE_MS = 1_000;
 const FRAMEBUFFER = [1024, 768] as const;
 const VGA_TEXT = [720, 400] as const;
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function press(vm: Vm, text: string): Promise<void> {
-  for (const keys of keysOf(text)) {
-    await vm.sendKey(...keys);
-    await pause(KEY_MS);
-  }
-}
-
-/** Pixels of the screen that are not black. */
-async function litPixels(vm: Vm): Promise<number> {
-  const { rgb } = await vm.screen();
-  let lit = 0;
-  for (let at = 0; at < rgb.length; at += 3) if (rgb[at]! + rgb[at + 1]! + rgb[at + 2]! > 0) lit++;
-  return lit;
-}
 
 /** UEFI machines have no text mode: there the second entry of the menu falls back to the framebuffer. */
 const SCREENS: readonly [name: string, options: VmOptions, entry: number, size: readonly [number, number]][] = [

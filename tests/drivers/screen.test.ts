@@ -1,29 +1,11 @@
 /** The machine's own console: keys pressed on the PS/2 keyboard, the picture on the screen. */
 
-import { withVm, type Vm } from "../../qemu/harness.ts";
-import { keysOf } from "../../qemu/keyboard.ts";
+import { withVm } from "../../qemu/harness.ts";
+import { litPixels, pause, press } from "../support/screen.ts";
 import { BOOT_MS, targetOptions } from "../support/target.ts";
 
 const TEST_MS = 3 * BOOT_MS;
-const KEY_MS = 40;
 const OPTIONS = { cpus: 2, append: "console=tty0 console=ttyS0", deadlineMs: TEST_MS };
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function press(vm: Vm, text: string): Promise<void> {
-  for (const keys of keysOf(text)) {
-    await vm.sendKey(...keys);
-    await pause(KEY_MS);
-  }
-}
-
-/** Pixels of the screen that are not black. */
-async function litPixels(vm: Vm): Promise<number> {
-  const { rgb } = await vm.screen();
-  let lit = 0;
-  for (let at = 0; at < rgb.length; at += 3) if (rgb[at]! + rgb[at + 1]! + rgb[at + 2]! > 0) lit++;
-  return lit;
-}
 
 test("what is typed on the keyboard reaches the shell on the screen", () =>
   withVm(targetOptions(OPTIONS), async (vm) => {
