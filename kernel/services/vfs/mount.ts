@@ -3,7 +3,7 @@
  *
  * Invariants  M1  a mount in the tree holds a reference on its root, its mount point, its parent and its super block.
  *             M2  Dentry.mountCount is the number of mounts whose mountPoint it is.
- * Locking     the tree changes under mountMutex and dentryLock; walks read it under dentryLock.
+ * Locking     the tree changes under mountMutex and dentryLock; walks read it under dentryLock, /proc under mountMutex.
  */
 import { Errno } from "../../abi/errno";
 import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../core/sync/mutex";
@@ -156,19 +156,16 @@ export function mountFirstChild(m: Mount): usize {
   return mountHasChildren(m) ? changetype<usize>(ownerOf<Mount>(mountChildHead(m).next, offsetof<Mount>("siblingNode"))) : 0;
 }
 
-/** Mount number `i` in order with a reference, or null: for /proc/mounts. */
+/**
+ * Mount number `i` in order, or null: for /proc. Under mountMutex, and without a reference: umount(2) that met one would be refused, or
+ * would leave the unmounting to whoever reads.
+ */
 export function mountByIndex(i: u32): Mount | null {
-  let found: usize = 0;
-  dcacheLock();
   const head = allHead();
   for (let node = head.next; !listSame(node, head); node = node.next) {
-    if (i-- == 0) {
-      found = changetype<usize>(mountGet(ownerOf<Mount>(node, offsetof<Mount>("listNode"))));
-      break;
-    }
+    if (i-- == 0) return ownerOf<Mount>(node, offsetof<Mount>("listNode"));
   }
-  dcacheUnlock();
-  return found ? mountOf(found) : null;
+  return null;
 }
 
 /** 0, or -EROFS when nothing may be written through `path`. */

@@ -3,7 +3,7 @@ import { Errno } from "../../../abi/errno";
 import { kfree, kmalloc } from "../../../core/mm/slab";
 import { byteAt, bytesLength } from "../../../lib/bytes";
 import { deviceMajor, deviceMinor } from "../dev/device";
-import { mountByIndex, mountPut } from "../mount";
+import { mountByIndex, mountTreeLock, mountTreeUnlock } from "../mount";
 import { pathToBytes } from "../namei";
 import { Mount, Path, mountOf, superOf } from "../types";
 import { SeqBuf, seqByte, seqDec, seqOct, seqStr } from "./seq-buf";
@@ -27,13 +27,14 @@ export function mountInfoShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
 function eachMount(seq: SeqBuf, isInfo: bool): i32 {
   const name = kmalloc(NAME_MAX + offsetof<Path>());
   if (name == 0) return -(<i32>Errno.NOMEM);
+  mountTreeLock();
   for (let i: u32 = 0; ; i++) {
     const mount = mountByIndex(i);
     if (!mount) break;
     if (isInfo) infoLine(seq, mount, name);
     else mountLine(seq, mount, name);
-    mountPut(mount);
   }
+  mountTreeUnlock();
   kfree(name);
   return 0;
 }

@@ -19,7 +19,7 @@ import { clockRealOffsetNs } from "../../../core/time/clock";
 import { byteAt } from "../../../lib/bytes";
 import { panic } from "../../../lib/panic";
 import { powerReboot } from "../../../../arch/x86_64/power";
-import { mountByIndex, mountPut } from "../mount";
+import { mountByIndex, mountTreeLock, mountTreeUnlock } from "../mount";
 import { currentCred, currentProcess } from "../../process/process";
 import { utsField } from "../../process/uname";
 import { deviceAt, deviceCount, deviceMajor } from "../dev/device";
@@ -214,21 +214,18 @@ function loadavgShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
 /** Pages that mounted file systems keep of what is on a disk. */
 function cachePageCount(): u64 {
   let pages: u64 = 0;
-  for (let i: u32 = 0; ; i++) {
-    const sb = mountSuper(i);
-    if (sb == 0) return pages;
+  mountTreeLock();
+  for (let i: u32 = 0, sb = mountSuper(0); sb != 0; sb = mountSuper(++i)) {
     if (!superOf(sb).isMemory && isFirstMount(sb, i)) pages += superOf(sb).usedPages;
   }
+  mountTreeUnlock();
   return pages;
 }
 
-/** The file system of mount number `i`, only to compare and count; 0 past the last. */
+/** The file system of mount number `i`; 0 past the last. */
 function mountSuper(i: u32): usize {
   const mount = mountByIndex(i);
-  if (!mount) return 0;
-  const sb = mount.sb;
-  mountPut(mount);
-  return sb;
+  return mount ? mount.sb : 0;
 }
 
 /** True when no mount before number `i` shows the same file system. */
