@@ -17,13 +17,13 @@ const TASKS = "cut -d/ -f2 /proc/loadavg | cut -d' ' -f1";
 /** Each round finds the number of the one before, or says what it found. tasks: waits until there are as many as before, and so many more. */
 const LOOP = `round() { mount -t vfat /dev/$2 $1 || echo mount $1: $?
   n=$(cat $1/n 2>/dev/null || echo 0); [ "$n" = $3 ] || echo "$1: $n instead of $3"
+  [ $(($3 % 6)) != 5 ] || killall -9 fat32 2>/dev/null
   echo $(($3 + 1)) >$1/n; head -c 30000 /dev/zero >$1/f$(($3 % 5)); umount $1 || echo umount $1: $?; }
 tasks() { n=0; until [ $(${TASKS}) = $((before + $1)) ] || [ $n -gt 60 ]; do sleep 1; n=$((n+1)); done; [ $n -le 60 ]; }
 loop() { i=0; while [ $i -lt ${ROUNDS} ]; do round $1 $2 $i; i=$((i+1)); done; }`;
 
 const RUN = `mkdir -p /a /b; before=$(${TASKS})
 for s in 1 2 3; do while [ ! -e /tmp/stop ]; do sync; done & done
-while [ ! -e /tmp/stop ]; do killall -9 fat32 2>/dev/null; usleep 300000; done &
 loop /a vda & A=$!; loop /b vdb & B=$!; wait $A $B; touch /tmp/stop; wait
 tasks 0 || echo more tasks`;
 
