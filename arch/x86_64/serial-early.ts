@@ -4,7 +4,7 @@
  * Locking  callers hold the log lock; a panic writes regardless.
  * Spec     PC16550D datasheet, sec. 8.
  */
-import { in8, out8 } from "./intrinsics";
+import { cpuPause, in8, out8 } from "./intrinsics";
 
 const COM1: u32 = 0x3f8;
 const THR: u32 = 0;
@@ -22,9 +22,12 @@ const FCR_ENABLE_CLEAR: u32 = 7;
 const MCR_DTR_RTS_OUT2: u32 = 0x0b;
 const LSR_THRE: u32 = 1 << 5;
 const DIVISOR_115200: u32 = 1;
-const SPIN_LIMIT: u32 = 100_000; // an absent port may float; never hang on it
+/** Looks at a port that takes nothing, after which nobody waits for it until it does: seconds, so that a busy host loses no byte. */
+const LOOKS_MOST: u32 = 5_000_000;
 
 let isPresent: bool = false;
+/** Looks in vain since the port last took a byte. */
+let looks: u32 = 0;
 
 /** Sets 115200 8N1; without a UART (the scratch register does not keep a value) output goes nowhere. */
 export function serialEarlyInit(): void {
@@ -40,13 +43,14 @@ export function serialEarlyInit(): void {
   out8(COM1 + MCR, MCR_DTR_RTS_OUT2);
 }
 
-/** Writes one byte; drops it when the port stays busy. */
+/** Writes one byte, waiting as long as the port moves; drops it when that is stuck. */
 export function serialEarlyPut(byte: u32): void {
   if (!isPresent) return;
-  for (let spins: u32 = 0; spins < SPIN_LIMIT; spins++) {
-    if (in8(COM1 + LSR) & LSR_THRE) {
-      out8(COM1 + THR, byte);
-      return;
-    }
+  while (!(in8(COM1 + LSR) & LSR_THRE)) {
+    if (looks == LOOKS_MOST) return;
+    looks++;
+    if ((looks & 7) == 0) cpuPause(); // an emulator needs time to move the port
   }
+  looks = 0;
+  out8(COM1 + THR, byte);
 }

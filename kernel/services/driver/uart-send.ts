@@ -10,6 +10,7 @@
  * Locking     uartLock (Rank.CONSOLE, inside Tty.lock and the log's) guards the registers and the queue. The log does not hold Tty.lock: it
  *             sends nothing of the terminal's.
  */
+import { serialEarlyPut } from "../../../arch/x86_64/serial-early";
 import { wakeUpAll } from "../../core/sync/wait-queue";
 import { byteAt, bytePut } from "../../lib/bytes";
 import { Rank } from "../../lib/lock-rank";
@@ -20,8 +21,6 @@ import { FIFO_BYTES, Ier, Lcr, Lsr, Uart, uartRead, uartWrite } from "./uart-reg
 
 /** FIFO loads that one call may push while the port keeps up (an emulated one always does). */
 const KICK_LOADS: u32 = 64;
-/** Looks at a port that takes nothing, after which nobody waits for it again: a second or more. */
-const POLLS_MOST: u32 = 2_000_000;
 const QUEUE_BYTES: u32 = 16384; // a power of two
 /** Room that is kept for the line that says how many were left out. */
 const NOTE_BYTES: u32 = 64;
@@ -42,7 +41,6 @@ class SendState {
   isLogLine: u32;   // the FIFO's last byte is one within a log line
   isTtyLine: u32;   // the terminal's last byte is not the end of a line
   leftOut: u32;     // lines since the queue had room
-  polls: u32;       // looks in vain at the port since it last took a byte
 }
 const STATE = changetype<SendState>(memory.data(offsetof<SendState>()));
 
@@ -176,8 +174,8 @@ export function uartLogWrite(ptr: usize, length: u32): void {
   if (panicIsOn()) {
     flushPolled();
     for (let i: u32 = 0; i < length; i++) {
-      if (byteAt(ptr, i) == NEWLINE) putPolled(RETURN);
-      putPolled(byteAt(ptr, i));
+      if (byteAt(ptr, i) == NEWLINE) serialEarlyPut(RETURN);
+      serialEarlyPut(byteAt(ptr, i));
     }
     return;
   }
@@ -197,15 +195,5 @@ export function uartFlush(): void {
 
 /** The same in a panic: nobody else runs. */
 function flushPolled(): void {
-  while (queueUsed() != 0) putPolled(queueTake());
-}
-
-/** Sends a byte once the port takes one; a port that takes none for long is waited for no more. */
-function putPolled(byte: u32): void {
-  while (!(uartRead(Uart.LSR) & Lsr.THRE)) {
-    if (STATE.polls == POLLS_MOST) return;
-    STATE.polls++;
-  }
-  STATE.polls = 0;
-  uartWrite(Uart.THR, byte);
+  while (queueUsed() != 0) serialEarlyPut(queueTake());
 }

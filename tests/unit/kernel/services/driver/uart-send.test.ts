@@ -3,7 +3,7 @@ import { Random } from "../../../support/random.ts";
 import { BUFFER, type Vfs, bootVfs, startProcess } from "../vfs/vfs-machine.ts";
 
 const COM1 = 0x3f8;
-const [IER, LSR] = [COM1 + 1, COM1 + 5];
+const [IER, LSR, SCRATCH] = [COM1 + 1, COM1 + 5, COM1 + 7];
 const [THRE, ETBEI, FIFO] = [0x20, 2, 16];
 const SEED = Number(process.env["SEED"] ?? 16550);
 
@@ -17,6 +17,7 @@ class Port {
 
   constructor(machine: Vfs["machine"]) {
     machine.portReaders.set(LSR, () => (this.fifo.length === 0 ? THRE : 0));
+    machine.portReaders.set(SCRATCH, () => 0xa5);
     machine.portWriters.set(IER, (value) => (this.ier = value));
     machine.portWriters.set(COM1, (value) => {
       expect(this.fifo.length).toBeLessThan(FIFO); // else the byte would be lost
@@ -64,6 +65,8 @@ beforeEach(async () => {
   startProcess(vfs);
   vfs.call("ptyDriverInit");
   port = new Port(vfs.machine);
+  vfs.call("serialEarlyInit");
+  port.wire = "";
   vfs.call("uartSendInit");
   tty = vfs.call("ttyNew", vfs.call("ptyDriver"), 0, 0n) >>> 0;
   vfs.call("uartSendTty", tty);
