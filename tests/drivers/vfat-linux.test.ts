@@ -48,7 +48,7 @@ async function run(name: string, machine: { kernel?: string; append: string }): 
     if (name === "ours") execFileSync("fsck.fat", ["-n", image], { stdio: "ignore" }); // throws unless it is clean
     const out = join(FOLDER, `${name}-${i}`);
     mkdirSync(out);
-    execFileSync("mcopy", ["-n", "-s", "-i", image, "::/", out], { env: { ...process.env, LC_ALL: "C.UTF-8" } });
+    execFileSync("mcopy", ["-n", "-s", "-i", image, "::/", out], { env: { ...process.env, LC_ALL: "C.UTF-8", MTOOLS_SKIP_CHECK: "1" } }); // which takes the last cluster for one too many
     return execFileSync("sh", ["-c", "(find . -type d; find . -type f -print0 | xargs -0 md5sum) | LC_ALL=C tr A-Z a-z | LC_ALL=C sort"], { cwd: out, encoding: "utf8" });
   });
   return { lines, trees };
