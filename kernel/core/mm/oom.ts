@@ -19,9 +19,10 @@ const TRIM_ENOUGH: u64 = 64;
 const KILL_PAUSE_NS: u64 = 200_000_000;
 const WAIT_NS: u64 = 10_000_000;
 const TRIM_PAUSE_NS: u64 = 20_000_000;
-/** When somebody was last killed, and when caches were last trimmed: u64, atomic. */
+/** When somebody was last killed, when caches were last trimmed, and when idle memory alone was looked through: u64, atomic. */
 const LAST_KILL: usize = memory.data(8, 8);
 const LAST_TRIM: usize = memory.data(8, 8);
+const LAST_IDLE_TRIM: usize = memory.data(8, 8);
 
 /** Gives this CPU's caches and idle kernel stacks back to the page allocator; the pages won. */
 export function memoryTrim(): u64 {
@@ -44,7 +45,8 @@ function idleTrim(): void {
 /** pageAllocUser, which looks among the kernel's idle memory before it gives up. The caller holds no spinlock. */
 export function userPageGet(): u32 {
   const pfn = pageAllocUser();
-  if (pfn || !turnTake(LAST_TRIM, TRIM_PAUSE_NS)) return pfn;
+  // A turn of its own: caches that nobody has trimmed yet still stand between a fault and a kill.
+  if (pfn || !turnTake(LAST_IDLE_TRIM, TRIM_PAUSE_NS)) return pfn;
   idleTrim();
   return pageAllocUser();
 }
