@@ -1,5 +1,5 @@
 /** Registers of a 16550 serial port at COM1. Spec: PC16550D datasheet, sec. 8. */
-import { in8, out8 } from "../../../arch/current";
+import { in8, out8 } from "./intrinsics";
 
 const COM1: u32 = 0x3f8;
 
@@ -21,6 +21,8 @@ export const enum Lsr {
 
 export const enum Lcr { WORD_8N1 = 3, DLAB = 0x80 }
 
+export const MCR_DTR_RTS_OUT2: u32 = 0x0b;
+export const DIVISOR_115200: u32 = 1;
 /** Bytes that the transmit FIFO takes when it is empty. */
 export const FIFO_BYTES: u32 = 16;
 

@@ -11,13 +11,13 @@
  *             sends nothing of the terminal's.
  */
 import { serialEarlyPut } from "../../../arch/x86_64/serial-early";
+import { FIFO_BYTES, Ier, Lcr, Lsr, Uart, uartRead, uartWrite } from "../../../arch/x86_64/uart-registers";
 import { wakeUpAll } from "../../core/sync/wait-queue";
 import { byteAt, bytePut } from "../../lib/bytes";
 import { Rank } from "../../lib/lock-rank";
 import { panicIsOn } from "../../lib/panic";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { Tty, ttyIsStopped, ttyLock, ttyOf, ttyOutByte, ttyOutTake, ttyOutUsed, ttyWriteWait } from "../tty/tty";
-import { FIFO_BYTES, Ier, Lcr, Lsr, Uart, uartRead, uartWrite } from "./uart-registers";
 
 /** FIFO loads that one call may push while the port keeps up (an emulated one always does). */
 const KICK_LOADS: u32 = 64;
@@ -54,6 +54,9 @@ export function uartSendTty(tty: Tty): void {
   STATE.tty = <u32>changetype<usize>(tty);
 }
 
+/** That terminal. */
+export function uartTty(): Tty { return ttyOf(STATE.tty); }
+
 /** Sets and clears bits of IER. */
 export function uartIerChange(set: u32, clear: u32): void {
   spinLock(uartLock);
@@ -87,7 +90,7 @@ export function uartKick(tty: Tty): void {
 /** The transmit interrupt: sends more, and wakes writers when little is left. */
 export function uartTransmitMore(): void {
   if (!(STATE.ier & Ier.ETBEI)) return;
-  const tty = ttyOf(STATE.tty);
+  const tty = uartTty();
   spinLock(ttyLock(tty));
   uartKick(tty);
   const wake = ttyOutUsed(tty) < WAKE_BELOW;
@@ -108,7 +111,7 @@ function sendLocked(tty: Tty | null): void {
 
 /** Output of the terminal that is not halted; without Tty.lock only a hint, which whoever holds it puts right. */
 function ttyWaits(): bool {
-  const tty = ttyOf(STATE.tty);
+  const tty = uartTty();
   return STATE.tty != 0 && !ttyIsStopped(tty) && ttyOutUsed(tty) != 0;
 }
 
@@ -172,11 +175,9 @@ function leftOutQueue(): void {
 /** The log's way to the port: one line, its newline included. */
 export function uartLogWrite(ptr: usize, length: u32): void {
   if (panicIsOn()) {
+    flushPolled(); // then there is room for any line
+    lineQueue(ptr, length);
     flushPolled();
-    for (let i: u32 = 0; i < length; i++) {
-      if (byteAt(ptr, i) == NEWLINE) serialEarlyPut(RETURN);
-      serialEarlyPut(byteAt(ptr, i));
-    }
     return;
   }
   spinLock(uartLock);

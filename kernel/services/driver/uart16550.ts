@@ -8,19 +8,17 @@
 import { Vector, apicId } from "../../../arch/x86_64/apic";
 import { ioapicRouteIsa } from "../../../arch/x86_64/ioapic";
 import { irqRegister } from "../../../arch/x86_64/trap";
+import { DIVISOR_115200, Ier, Lsr, MCR_DTR_RTS_OUT2, Uart, uartRead, uartWrite } from "../../../arch/x86_64/uart-registers";
 import { ControlFlag } from "../../abi/termios";
 import { bytePut } from "../../lib/bytes";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { ttyReceive, ttyReceiveBreak, ttyReceiveRoom } from "../tty/ldisc-input";
-import { Tty, TtyDriver, TtyFlag, ttyLock, ttyNew, ttyOf, ttyTermios } from "../tty/tty";
-import { Ier, Lsr, Uart, uartRead, uartWrite } from "./uart-registers";
-import { uartIerChange, uartKick, uartSendInit, uartSendTty, uartSpeedSet, uartTransmitMore } from "./uart-send";
+import { Tty, TtyDriver, TtyFlag, ttyLock, ttyNew, ttyTermios } from "../tty/tty";
+import { uartIerChange, uartKick, uartSendInit, uartSendTty, uartSpeedSet, uartTransmitMore, uartTty } from "./uart-send";
 
 const COM1_IRQ: u32 = 4;
 const FCR_ENABLE_TRIGGER8: u32 = 0x81;
 const IIR_NONE: u32 = 1;
-const MCR_DTR_RTS_OUT2: u32 = 0x0b;
-const DIVISOR_115200: u32 = 1;
 const INTERRUPT_ROUNDS: u32 = 64;
 const B115200_BAUD: u32 = 115_200;
 /** rdev of ttyS0: major 4, minor 64. */
@@ -28,9 +26,6 @@ export const UART_RDEV: u64 = 0x440;
 
 const DRIVER = changetype<TtyDriver>(memory.data(offsetof<TtyDriver>()));
 const RECEIVED: usize = memory.data(64);
-
-/** Tty of ttyS0, u32. */
-const TTY: usize = memory.data(4);
 
 /** Sets the port up as a terminal and takes its interrupt; null when there is none (or no memory). */
 export function uartInit(): Tty | null {
@@ -47,7 +42,6 @@ export function uartInit(): Tty | null {
   t.cflag = ControlFlag.B115200 | ControlFlag.CS8 | ControlFlag.CREAD | ControlFlag.HUPCL | ControlFlag.CLOCAL;
   t.ispeed = B115200_BAUD;
   t.ospeed = B115200_BAUD;
-  store<u32>(TTY, <u32>changetype<usize>(tty));
   uartSendTty(tty);
   portReset();
   irqRegister(Vector.DEVICE_FIRST + COM1_IRQ, uartInterrupt);
@@ -103,7 +97,7 @@ function uartClosed(tty: Tty): void {}
 // ---- interrupt ----
 
 function uartInterrupt(vector: u32): void {
-  const tty = ttyOf(load<u32>(TTY));
+  const tty = uartTty();
   for (let rounds: u32 = 0; rounds < INTERRUPT_ROUNDS; rounds++) {
     if (uartRead(Uart.IIR) & IIR_NONE) return;
     receiveAll(tty);
