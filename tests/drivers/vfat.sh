@@ -35,6 +35,12 @@ users() { # what is allowed, what is not, and with which error
   echo more > d/y; mv d/y FILE.txt; same "renamed over a file" "$(cat file.TXT)" more
   mkdir -p 'a long directory name/and another one'; cp -a FILE.txt 'a long directory name/and another one/'
   same find "$(find . -type f | sort | tr '\n' ' ')" './FILE.txt ./a long directory name/and another one/FILE.txt ./d/x '
+  same "by aliases" "$(cat ALONGD~1/andano~1/file.TXT)" more
+  same "the directory behind an alias" "$(cd ALONGD~1 && pwd -P)" '/mnt/a long directory name'
+  cat a~1.txt 2> /dev/null && fail "a name that is not there yet"
+  echo a > 'a .txt'; same "an alias that was not there before" "$(cat A~1.TXT)" a
+  echo b > A~1.TXT; same "written by its alias" "$(cat 'a .txt')" b
+  rm A~1.TXT; [ -e 'a .txt' ] && fail "a file that went by its alias"
   rm -rf d 'a long directory name'
   fails "the mount in use" "busy" umount /mnt
   exec 5>>FILE.txt; fails "remount ro with a writer" "busy" mount -o remount,ro /mnt; exec 5>&-

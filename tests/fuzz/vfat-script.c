@@ -42,8 +42,9 @@ static const char *const NAMES[] = {
   "a:b", "a*b", "q?", "p|q", "<x>", "quo\"te", "back\\slash", "con", "aux.txt", "plus+1", "semi;colon", "comma,", "[brackets]", "equals=", "tilde~", "tab\there", "\x7f",
   "\xc3\xa9t\xc3\xa9", "\xc3\xa4 long.text", "Stra\xc3\x9f" "e", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x98\x80", "\xff\xfe", "\xc3", "\xed\xa0\x80",
   "\xd0\xb4", "\xd0\x94", "\xce\xb1", "\xce\x91", long_name, long_name + 1, long_name + 45, "..", ".", "nofile/", "noext.", "12345678.123", "123456789.123", "1234567.1234",
+  "LONGFI~1.TXT", "longfi~1.txt", "LONGFI~2.TXT", "longfi~3.txt", "LONGFI~1.TEX", "MANYDO~1.IT", "TWOSPA~1.C", "HIDDEN~1",
 };
-static const char *const FOLDERS[] = { "", "", "", "sub/", "sub/", "Sub/", "SUB2/", "sub/deep/", "a/", "File.txt/", "../" };
+static const char *const FOLDERS[] = { "", "", "", "sub/", "sub/", "Sub/", "SUB2/", "sub/deep/", "a/", "ALONGF~1/", "File.txt/", "../" };
 static const char *const FOLDER_NAMES[] = { "sub", "Sub", "sub2", "sub/deep", "a", "File.txt", "a long folder name" };
 
 static char *path_make(char *to) {

@@ -50,7 +50,8 @@ export const FS_METHODS: readonly ProtocolMethod[] = [
   { id: 2, name: "attach", request: "readOnly: u32, options: name", reply: MOUNTED },
   /** The mount number is free afterwards. `sync` with clean 1 came before. */
   { id: 3, name: "unmount", request: "", reply: "" },
-  { id: 4, name: "lookup", request: "dir: node, name: name", reply: "node: node, attributes: attributes", errors: "NOENT" },
+  /** Found by another name than it is listed by (an 8.3 alias): `name` is that one. Else it is empty. */
+  { id: 4, name: "lookup", request: "dir: node, name: name", reply: "node: node, attributes: attributes, name: name", errors: "NOENT" },
   /** Entries after `position` (0 = first; never . and ..), as many as fit; each carries the position after it. count 0: end. */
   { id: 5, name: "readdir", request: "dir: node, position: u64", reply: "entries: entry[48]" },
   { id: 6, name: "create", request: "dir: node, timeNs: u64, mode: u32, name: name", reply: "node: node, dir: node, attributes: attributes, blocksFree: u64",

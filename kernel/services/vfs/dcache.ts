@@ -17,6 +17,7 @@ import { ListNode, listAppend, listEmpty, listInit, listNodeAt, listRemove, list
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { Rank } from "../../lib/lock-rank";
 import { Dentry, Inode, dentryOf, inodeOf, superOf } from "./types";
+import { dentryNameBuffer, nameBufferOf, nameSwap, nameTake } from "./dentry-name";
 import { inodePut } from "./inode";
 import { nameEqual, nameEqualFolded, nameHashFolded } from "./name";
 
@@ -29,8 +30,6 @@ export const enum DentryFlag {
   NAMELESS = 32,   // of an anonymous inode: "pipe"
 }
 
-/** Names up to this long live in the dentry. */
-const INLINE_MAX: u32 = 31;
 /** The shrinker frees this many at a time when the LRU is too long. */
 const SHRINK_BATCH: u32 = 64;
 
@@ -115,17 +114,12 @@ export function dentryAlloc(parent: usize, sb: usize, hash: u32, name: usize, le
   if (!ptr) return null;
   memory.fill(ptr, 0, offsetof<Dentry>());
   const d = dentryOf(ptr);
-  let namePtr = ptr + offsetof<Dentry>("inlineName0");
-  if (length > INLINE_MAX) {
-    namePtr = kmalloc(length + 8);
-    if (!namePtr) {
-      slabFree(DENTRY_SLAB, ptr);
-      return null;
-    }
+  const buffer = dentryNameBuffer(length);
+  if (buffer == <usize>-1) {
+    slabFree(DENTRY_SLAB, ptr);
+    return null;
   }
-  memory.copy(namePtr, name, length);
-  d.namePtr = namePtr;
-  d.nameLength = length;
+  nameTake(d, buffer, name, length);
   d.nameHash = superOf(sb).foldsCase ? nameHashFolded(name, length) : hash;
   d.sb = sb;
   d.refs = 1;
@@ -206,7 +200,7 @@ function dentryDetachLocked(d: Dentry): void {
 /** Frees a detached dentry; its parent's reference passes to the caller. */
 function dentryFree(d: Dentry): void {
   if (d.inode) inodePut(inodeOf(d.inode));
-  if (d.nameLength > INLINE_MAX) kfree(d.namePtr);
+  kfree(nameBufferOf(d));
   slabFree(DENTRY_SLAB, changetype<usize>(d));
   atomic.sub<u32>(changetype<usize>(DCACHE), 1, offsetof<Dcache>("count"));
 }
@@ -348,13 +342,6 @@ export function dentryIsBelowLocked(d: usize, ancestor: usize): bool {
   }
 }
 
-/** A name buffer for dentryMove; 0 when the name fits inline, <usize>-1 when memory is full. */
-export function dentryNameBuffer(length: u32): usize {
-  if (length <= INLINE_MAX) return 0;
-  const ptr = kmalloc(length + 8);
-  return ptr ? ptr : <usize>-1;
-}
-
 /**
  * `d` takes over the parent, name and place of `target` (which is unhashed). `buffer` is dentryNameBuffer of the new
  * name and is consumed. The old parent's reference returned must be put by the caller.
@@ -365,11 +352,8 @@ export function dentryMove(d: Dentry, target: Dentry, buffer: usize): usize {
   dentryUnhashLocked(d);
   listRemove(siblingNode(d));
   if (target.inode) target.flags |= DentryFlag.UNLINKED;
-  const length = target.nameLength;
-  const oldName = d.nameLength > INLINE_MAX ? d.namePtr : 0;
-  d.namePtr = buffer ? buffer : changetype<usize>(d) + offsetof<Dentry>("inlineName0");
-  memory.copy(d.namePtr, target.namePtr, length);
-  d.nameLength = length;
+  const oldName = nameBufferOf(d);
+  nameTake(d, buffer, target.namePtr, target.nameLength);
   d.nameHash = target.nameHash;
   const oldParent = d.parent;
   d.parent = target.parent;
@@ -394,29 +378,4 @@ export function dentryExchange(a: Dentry, b: Dentry): void {
   dentryHashLocked(a);
   dentryHashLocked(b);
   dcacheUnlock();
-}
-
-function nameSwap(a: Dentry, b: Dentry): void {
-  const hash = a.nameHash;
-  a.nameHash = b.nameHash;
-  b.nameHash = hash;
-  for (let i: usize = 0; i < 32; i += 8) {
-    const pa = changetype<usize>(a) + i;
-    const pb = changetype<usize>(b) + i;
-    const word = load<u64>(pa, offsetof<Dentry>("inlineName0"));
-    store<u64>(pa, load<u64>(pb, offsetof<Dentry>("inlineName0")), offsetof<Dentry>("inlineName0"));
-    store<u64>(pb, word, offsetof<Dentry>("inlineName0"));
-  }
-  const lengthA = a.nameLength;
-  const lengthB = b.nameLength;
-  const ptrA = a.namePtr;
-  a.namePtr = lengthB > INLINE_MAX ? b.namePtr : changetype<usize>(a) + offsetof<Dentry>("inlineName0");
-  b.namePtr = lengthA > INLINE_MAX ? ptrA : changetype<usize>(b) + offsetof<Dentry>("inlineName0");
-  a.nameLength = lengthB;
-  b.nameLength = lengthA;
-}
-
-/** Gives back a buffer of dentryNameBuffer that was not used. */
-export function nameBufferFree(buffer: usize): void {
-  kfree(buffer);
 }

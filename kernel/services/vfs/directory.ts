@@ -10,7 +10,8 @@ import { DentryFlag, dcacheLock, dcachePrune, dcacheUnlock, dentryInstantiate, d
 import { inodeGet, inodeLock, inodeUnlock } from "./inode";
 import { mountWritable } from "./mount";
 import { May, inodePermission, stickyCheck } from "./credentials";
-import { LastKind, Walk, WalkFlag, dentryLookupLocked, inodeIsDirectory, walkEnd, walkPath } from "./walk";
+import { dentryLookupLocked } from "./lookup";
+import { LastKind, Walk, WalkFlag, inodeIsDirectory, walkEnd, walkPath } from "./walk";
 import { mayCreate } from "./open";
 
 /** What to make in the last place of a path. */

@@ -10,7 +10,7 @@ import { SlabCache, slabAlloc, slabFree, slabInit } from "../../core/mm/slab";
 import { SpinLock, spinInit } from "../../lib/spinlock";
 import { Rank } from "../../lib/lock-rank";
 import { realNowNs } from "../../core/time/clock";
-import { FileOps, Inode, InodeOps, Path, SuperBlock, inodeOpsOf } from "./types";
+import { Dentry, FileOps, Inode, InodeOps, Path, SuperBlock, inodeOpsOf } from "./types";
 import { FILE_OPS_NONE } from "./file-ops";
 
 const INODE_SLAB = changetype<SlabCache>(memory.data(offsetof<SlabCache>(), 64));
@@ -121,7 +121,7 @@ export function inodeTouchChanged(inode: Inode): void {
 
 const NONE_PERM: i32 = -(<i32>Errno.PERM);
 
-function noneLookup(dir: Inode, name: usize, length: u32): usize { return <usize>-(<i32>Errno.NOTDIR); }
+function noneLookup(dir: Inode, name: usize, length: u32, fresh: Dentry): usize { return <usize>-(<i32>Errno.NOTDIR); }
 function noneCreate(dir: Inode, name: usize, length: u32, mode: u32, rdev: u64): usize {
   return <usize>(length ? NONE_PERM : -(<i32>Errno.OPNOTSUPP));
 }

@@ -12,7 +12,8 @@ import { DentryFlag, dentryAlloc, dentryInstantiate, dentryPut } from "./dcache"
 import { inodeGet, inodeLock, inodePut, inodeUnlock } from "./inode";
 import { MountFlag, mountGet, mountPut, mountWritable } from "./mount";
 import { May, inodeOwnerCheck, inodePermission } from "./credentials";
-import { AT_FDCWD, LastKind, Walk, WalkFlag, dentryLookupLocked, inodeIsDirectory, inodeIsLink, walkBufferFree, walkEnd, walkFollowLast, walkPath } from "./walk";
+import { dentryLookupLocked } from "./lookup";
+import { AT_FDCWD, LastKind, Walk, WalkFlag, inodeIsDirectory, inodeIsLink, walkBufferFree, walkEnd, walkFollowLast, walkPath } from "./walk";
 import { walkAt, walkFlagsOf } from "./namei";
 import { fileAlloc, fileFree, fileRightsDrop, fileRightsOf, fileRightsTake } from "./file";
 import { FILE_OPS_NONE } from "./file-ops";

@@ -8,11 +8,13 @@
 import { Errno } from "../../abi/errno";
 import { mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../core/sync/mutex";
 import { Dentry, Inode, dentryOf, inodeOf, inodeOpsOf, isErrPtr, superOf } from "./types";
-import { dcacheLock, dcachePrune, dcacheUnlock, dentryExchange, dentryIsBelowLocked, dentryMove, dentryNameBuffer, dentryPut, dentryRespell, nameBufferFree } from "./dcache";
+import { dcacheLock, dcachePrune, dcacheUnlock, dentryExchange, dentryIsBelowLocked, dentryMove, dentryPut, dentryRespell } from "./dcache";
+import { dentryNameBuffer, nameBufferFree } from "./dentry-name";
 import { inodeLock, inodeLockTwo, inodeUnlock, inodeUnlockTwo } from "./inode";
 import { May, inodePermission } from "./credentials";
 import { nameEqual } from "./name";
-import { LastKind, Walk, WalkFlag, dentryLookupLocked, inodeIsDirectory, walkEnd, walkPath } from "./walk";
+import { dentryLookupLocked } from "./lookup";
+import { LastKind, Walk, WalkFlag, inodeIsDirectory, walkEnd, walkPath } from "./walk";
 import { mayCreate } from "./open";
 import { mayRemove } from "./directory";
 
@@ -93,9 +95,9 @@ function moveChecked(from: Walk, to: Walk, source: Dentry, target: Dentry, flags
   return r;
 }
 
-/** One entry, spelt in another case: the file system is told, where case counts at all. */
+/** One entry, spelt in another case: the file system is told, where case counts at all. By another of its names: nothing happens. */
 function respell(from: Walk, to: Walk, d: Dentry, flags: u32): i32 {
-  if (!superOf(d.sb).foldsCase || nameEqual(d.namePtr, to.lastName, d.nameLength)) return 0;
+  if (!superOf(d.sb).foldsCase || to.lastLength != d.nameLength || nameEqual(d.namePtr, to.lastName, d.nameLength)) return 0;
   const dir = inodeOf(dentryOf(from.dentry).inode);
   const r = inodeOpsOf(dir).rename(dir, d.namePtr, d.nameLength, inodeOf(d.inode), dir, to.lastName, to.lastLength, 0, flags);
   if (r == 0) dentryRespell(d, to.lastName);

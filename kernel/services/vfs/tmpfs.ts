@@ -12,7 +12,7 @@ import { totalPageCount } from "../../core/mm/buddy";
 import { shmemPagesLeft } from "../../core/mm/shmem";
 import { kfree, kmalloc } from "../../core/mm/slab";
 import {
-  File, FileMode, FileOps, Inode, InodeOps, SuperBlock, inodeOf, isErrPtr, superOf,
+  Dentry, File, FileMode, FileOps, Inode, InodeOps, SuperBlock, inodeOf, isErrPtr, superOf,
 } from "./types";
 import { inodeAlloc, inodeGet, inodeLinksAdd, inodeOpsDefaults, inodePut, inodeTouchChanged, inodeTouchModified } from "./inode";
 import { FILE_OPS_NONE, fileOpsDefaults } from "./file-ops";
@@ -149,7 +149,7 @@ export function tmpfsAnonFile(name: string, size: u64, flags: u32): usize {
 
 function dirOf(inode: Inode): TmpDir { return tmpDirOf(inode.data); }
 
-function tmpLookup(dir: Inode, name: usize, length: u32): usize {
+function tmpLookup(dir: Inode, name: usize, length: u32, fresh: Dentry): usize {
   const entry = tmpDirFind(dirOf(dir), name, length);
   return entry ? changetype<usize>(inodeGet(inodeOf(tmpEntryOf(entry).inode))) : 0;
 }

@@ -195,8 +195,11 @@ export class FileOps {
  */
 @final @unmanaged
 export class InodeOps {
-  /** Finds `name`: an Inode with one reference for the caller, 0 when absent, or an errno (isErrPtr). */
-  lookup: (dir: Inode, name: usize, length: u32) => usize;
+  /**
+   * Finds `name`: an Inode with one reference for the caller, 0 when absent, or an errno (isErrPtr). `fresh` is a dentry of that name which
+   * nobody else has yet: it may be given the one by which the directory lists what was found (dentryRename).
+   */
+  lookup: (dir: Inode, name: usize, length: u32, fresh: Dentry) => usize;
   /**
    * Makes a node of `mode` (regular, fifo, chr, blk, socket, dir); the new Inode (one reference) or an errno as pointer.
    * Length 0 (O_TMPFILE) makes a nameless regular file with nlink 0, or answers EOPNOTSUPP.

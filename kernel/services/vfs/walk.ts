@@ -13,11 +13,9 @@ import { Errno } from "../../abi/errno";
 import { kfree, kmalloc } from "../../core/mm/slab";
 import { byteAt } from "../../lib/bytes";
 import { Dentry, FileMode, Inode, Path, dentryOf, inodeOf, inodeOpsOf, isErrPtr, mountOf, superOf } from "./types";
-import {
-  DentryFlag, dcacheLock, dcacheUnlock, dentryAlloc, dentryFindLocked, dentryGet, dentryHashLocked, dentryInvalidate,
-  dentryPut, dentryRespell,
-} from "./dcache";
-import { inodeGet, inodeLock, inodePut, inodeRevalidates, inodeUnlock } from "./inode";
+import { DentryFlag, dcacheLock, dcacheUnlock, dentryFindLocked, dentryGet, dentryPut } from "./dcache";
+import { inodeGet, inodePut } from "./inode";
+import { dentryLookup } from "./lookup";
 import { MountFlag, mountFindLocked, mountGet, mountPut } from "./mount";
 import { May, inodePermission } from "./credentials";
 import { NAME_MAX, PATH_MAX, componentScan } from "./name";
@@ -311,47 +309,6 @@ function walkMissLocked(w: Walk, name: usize, length: u32, hash: u32): usize {
   dcacheLock();
   if (!isErrPtr(child)) w.ownedChild = child;
   return child;
-}
-
-/** The dentry of a child, negative or not, with a reference; an errno as pointer. Takes the directory's lock. */
-export function dentryLookup(parent: Dentry, name: usize, length: u32, hash: u32): usize {
-  const dir = inodeOf(parent.inode);
-  inodeLock(dir);
-  const child = dentryLookupLocked(parent, name, length, hash);
-  inodeUnlock(dir);
-  return child;
-}
-
-/** The same with the directory's Inode.lock held. */
-export function dentryLookupLocked(parent: Dentry, name: usize, length: u32, hash: u32): usize {
-  const dir = inodeOf(parent.inode);
-  dcacheLock();
-  const known = dentryFindLocked(changetype<usize>(parent), hash, name, length);
-  if (known) dentryGet(dentryOf(known));
-  dcacheUnlock();
-  if (known) {
-    const d = dentryOf(known);
-    if (superOf(d.sb).foldsCase && !d.inode) dentryRespell(d, name); // should the name be made, it is made as spelt now
-    if (!(d.flags & DentryFlag.REVALIDATE) || inodeOpsOf(dir).revalidate(dir, name, length, d.inode)) return known;
-    dentryInvalidate(d);
-    dentryPut(d);
-  }
-  const fresh = dentryAlloc(changetype<usize>(parent), parent.sb, hash, name, length);
-  if (!fresh) return <usize>-(<i32>Errno.NOMEM);
-  const inode = inodeOpsOf(dir).lookup(dir, fresh.namePtr, length);
-  if (isErrPtr(inode)) {
-    dentryPut(fresh);
-    return inode;
-  }
-  fresh.inode = inode;
-  const asksAgain = inodeRevalidates(dir);
-  if (asksAgain) fresh.flags |= DentryFlag.REVALIDATE;
-  // A negative answer is worth keeping only where it stays true.
-  if (!inode && (asksAgain || !dir.nlink)) return changetype<usize>(fresh);
-  dcacheLock();
-  dentryHashLocked(fresh);
-  dcacheUnlock();
-  return changetype<usize>(fresh);
 }
 
 /** Continues at the target of link `inode`, which lies in the current directory; w.name is what comes after it. */

@@ -7,7 +7,7 @@ import { bytesCopy, bytesSame, get8, put16, put32, put8, room } from "../../runt
 import { clusterAdd, DirWalk, holeFind, longUnitAt, slotAt, slotClusterSet, walkBeginAt, walkNext } from "./directory";
 import { DirIndex, entryEnter, indexOf, indexRemove, nextByName, nextByShort, shortHash } from "./index";
 import { Attribute, CaseFlag, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
-import { aliasBasis, aliasHashed, aliasMake, Name, nameHash, nameSame, SHORT_BYTES, shortChecksum, shortEncode } from "./name";
+import { aliasBasis, aliasEncode, aliasHashed, aliasMake, Name, nameHash, nameSame, SHORT_BYTES, shortChecksum, shortEncode } from "./name";
 import { chainNext, chainSeek, isError, Place } from "./table";
 import { clusterAt, directoryBytes, ShortNames, Volume } from "./volume";
 
@@ -33,6 +33,13 @@ export function nameFind(v: Volume, walk: DirWalk, start: u32, name: Name): i32 
     return 1;
   }
   return 0;
+}
+
+/** Finds the entry whose short name is `name`, though it is listed by a long one: as nameFind. */
+export function aliasFind(v: Volume, walk: DirWalk, start: u32, name: Name): i32 {
+  const index = indexOf(v, start);
+  if (index === null) return Err.IO;
+  return aliasEncode(name, SHORT) ? shortFind(v, walk, index) : 0;
 }
 
 /** Makes `walk` stand at the entry of a record: 1, or EIO. */
@@ -61,7 +68,7 @@ export function entryMake(v: Volume, walk: DirWalk, start: u32, name: Name, temp
   if (index === null) return Err.IO;
   const flags = shortEncode(name, SHORT);
   const isSpelt = flags >= 0 && (v.shortNames == ShortNames.FLAGS || <u32>flags == 0); // by the short entry alone
-  let isTaken = !isSpelt ? 1 : shortIsTaken(v, index);
+  let isTaken = !isSpelt ? 1 : shortFind(v, PROBE, index);
   if (isTaken < 0) return isTaken;
   const parts: u32 = isTaken == 0 ? 0 : (name.length + LONG_CHARS - 1) / LONG_CHARS;
   if (parts != 0) isTaken = aliasChoose(v, index, name);
@@ -107,13 +114,13 @@ export function entryRespell(v: Volume, walk: DirWalk, start: u32, name: Name, t
   return entryMake(v, walk, start, name, template);
 }
 
-/** 1 when SHORT is an entry's short name, 0, or EIO. */
-function shortIsTaken(v: Volume, index: DirIndex): i32 {
+/** 1 when SHORT is an entry's short name, at which `walk` stands then; 0, or EIO. */
+function shortFind(v: Volume, walk: DirWalk, index: DirIndex): i32 {
   const hash = shortHash(SHORT);
   for (let record = nextByShort(index, hash, 0); record != 0; record = nextByShort(index, hash, record)) {
-    const found = recordRead(v, PROBE, index, record);
+    const found = recordRead(v, walk, index, record);
     if (found < 0) return found;
-    if (bytesSame(PROBE.slot, SHORT, SHORT_BYTES)) return 1;
+    if (bytesSame(walk.slot, SHORT, SHORT_BYTES)) return 1;
   }
   return 0;
 }
@@ -125,7 +132,7 @@ function aliasChoose(v: Volume, index: DirIndex, name: Name): i32 {
     bytesCopy(SHORT, BASIS, SHORT_BYTES);
     if (number <= ALIASES_PLAIN) aliasMake(SHORT, length, number);
     else aliasHashed(SHORT, length, nameHash(name) + number);
-    const taken = shortIsTaken(v, index);
+    const taken = shortFind(v, PROBE, index);
     if (taken <= 0) return taken;
   }
   return 1;

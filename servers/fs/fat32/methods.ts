@@ -10,7 +10,7 @@ import {
   clusterAdd, DirWalk, entryName, isEmpty, movesBits, movesOf, slotAt, slotCluster, slotClusterSet, slotIsDirectory, slotRead,
   startIsSound, subdirectories, walkBegin, walkNext,
 } from "./directory";
-import { dotsWrite, entryDelete, entryMake, entryReplace, entryRespell, nameFind } from "./entries";
+import { aliasFind, dotsWrite, entryDelete, entryMake, entryReplace, entryRespell, nameFind } from "./entries";
 import { allocate, Allocation, chainCut, chainFree, clustersOf, entryUpdate, Runs, runsOf, slotIsSound } from "./files";
 import { indexDrop, indexesDrop } from "./index";
 import { Attribute, Err, Slot } from "./layout";
@@ -193,8 +193,12 @@ function directoryStart(v: Volume, field: u32): u32 {
 
 function lookup(v: Volume): i32 {
   if (!takeName(FsLookup.NAME, NAME)) return Err.NOENT;
-  const found = nameFind(v, WALK, directoryStart(v, FsLookup.DIR), NAME);
+  const start = directoryStart(v, FsLookup.DIR);
+  let found = nameFind(v, WALK, start, NAME);
+  const isAlias = found == 0;
+  if (isAlias) found = aliasFind(v, WALK, start, NAME);
   if (found <= 0) return found < 0 ? found : Err.NOENT;
+  put32(window + FsLookup.R_NAME, isAlias ? entryName(WALK, window + FsLookup.R_NAME + 4) : 0);
   return entryReply(v, FsLookup.R_NODE, FsLookup.R_ATTRIBUTES, WALK.slot, WALK.places[WALK.run - 1]);
 }
 

@@ -146,6 +146,26 @@ function shortPart(name: Name, slot: usize, from: u32, to: u32, isSmall: bool): 
 
 /** What spells a name in a short entry alone: its 11 bytes at `out` and the case flags; -1 when it needs a long one. */
 export function shortEncode(name: Name, out: usize): i32 {
+  const letters = shortBytes(name, out);
+  const base = letters & Letters.BOTH;
+  const extension = letters >> Letters.EXTENSION;
+  if (letters < 0 || base == Letters.BOTH || extension == Letters.BOTH) return -1;
+  return (base == Letters.SMALL ? CaseFlag.BASE : 0) | (extension == Letters.SMALL ? CaseFlag.EXTENSION : 0);
+}
+
+/** Whether a short entry can have this name, or an alias, in whatever case: its 11 bytes at `out`. */
+export function aliasEncode(name: Name, out: usize): bool { return shortBytes(name, out) >= 0; }
+
+/** Letters of a part of a name: which cases there are. */
+const enum Letters {
+  SMALL = 1,
+  CAPITAL = 2,
+  BOTH = 3,
+  EXTENSION = 2, // those of the extension stand above those of the base by so many bits
+}
+
+/** The 11 bytes at `out`, in capitals, and the Letters they were; -1 for a name that is none of 8 and 3. */
+function shortBytes(name: Name, out: usize): i32 {
   let dot = name.length;
   for (let i: u32 = 0; i < name.length; i++) if (name.units[i] == 0x2e) {
     if (dot != name.length) return -1;
@@ -155,22 +175,20 @@ export function shortEncode(name: Name, out: usize): i32 {
   for (let i: u32 = 0; i < SHORT_BYTES; i++) put8(out + i, 0x20);
   const base = partEncode(name, 0, dot, out);
   const extension = dot < name.length ? partEncode(name, dot + 1, name.length, out + 8) : 0;
-  if (base < 0 || extension < 0) return -1;
-  return (base != 0 ? CaseFlag.BASE : 0) | (extension != 0 ? CaseFlag.EXTENSION : 0);
+  return base < 0 || extension < 0 ? -1 : base | extension << Letters.EXTENSION;
 }
 
-/** Capitals at `out`: 1 when all letters are small, 0 when none is, -1 when it cannot be. */
+/** Capitals at `out`, and the Letters they were; -1 when it cannot be. */
 function partEncode(name: Name, from: u32, to: u32, out: usize): i32 {
-  let small = false;
-  let capital = false;
+  let letters = 0;
   for (let i = from; i < to; i++) {
     const unit: u32 = name.units[i];
     if (!isShortUnit(unit)) return -1;
-    if (unit >= 0x61 && unit <= 0x7a) small = true;
-    if (unit >= 0x41 && unit <= 0x5a) capital = true;
+    if (unit >= 0x61 && unit <= 0x7a) letters |= Letters.SMALL;
+    if (unit >= 0x41 && unit <= 0x5a) letters |= Letters.CAPITAL;
     put8(out + (i - from), unit >= 0x61 && unit <= 0x7a ? unit - 32 : unit);
   }
-  return small && capital ? -1 : small ? 1 : 0;
+  return letters;
 }
 
 function isShortUnit(unit: u32): bool {

@@ -8,7 +8,7 @@ export interface FileSystemCalls {
   mount: { request: { readOnly: number; options: Uint8Array }; reply: { root: Node; attributes: Attributes; blockBytes: number; nameMax: number; deviceStart: bigint; maxBytes: bigint; flags: number; magic: number; blocksFree: bigint; mtimeStepNs: bigint; atimeStepNs: bigint } };
   attach: { request: { readOnly: number; options: Uint8Array }; reply: { root: Node; attributes: Attributes; blockBytes: number; nameMax: number; deviceStart: bigint; maxBytes: bigint; flags: number; magic: number; blocksFree: bigint; mtimeStepNs: bigint; atimeStepNs: bigint } };
   unmount: { request: Record<string, never>; reply: Record<string, never> };
-  lookup: { request: { dir: Node; name: Uint8Array }; reply: { node: Node; attributes: Attributes } };
+  lookup: { request: { dir: Node; name: Uint8Array }; reply: { node: Node; attributes: Attributes; name: Uint8Array } };
   readdir: { request: { dir: Node; position: bigint }; reply: { entries: Entry[] } };
   create: { request: { dir: Node; timeNs: bigint; mode: number; name: Uint8Array }; reply: { node: Node; dir: Node; attributes: Attributes; blocksFree: bigint } };
   mkdir: { request: { dir: Node; timeNs: bigint; mode: number; name: Uint8Array }; reply: { node: Node; dir: Node; attributes: Attributes; blocksFree: bigint } };

@@ -14,7 +14,7 @@ import { dirEmit, dirEmitDots } from "../dir-emit";
 import { fileOpsDefaults } from "../file";
 import { inodeAlloc, inodeOpsDefaults } from "../inode";
 import { fsTypeRegister, superAlloc, superRootSet } from "../super-block";
-import { File, FileMode, FileOps, Inode, InodeOps, superOf } from "../types";
+import { Dentry, File, FileMode, FileOps, Inode, InodeOps, superOf } from "../types";
 import { deviceFileOps, deviceNumber } from "./device";
 
 const DEVPTS_MAGIC: u32 = 0x1cd1;
@@ -63,7 +63,7 @@ function pairOf(name: usize, length: u32): u32 {
   return ptyExists(index) ? index : PTY_COUNT;
 }
 
-function devptsLookup(dir: Inode, name: usize, length: u32): usize {
+function devptsLookup(dir: Inode, name: usize, length: u32, fresh: Dentry): usize {
   if (bytesSpell(name, length, "ptmx")) return nodeNew(dir, INO_PTMX, 0o666, deviceNumber(5, 2));
   const index = pairOf(name, length);
   if (index == PTY_COUNT) return 0;

@@ -11,7 +11,7 @@ import { taskByTid } from "../../../core/sched/tid";
 import { byteAt, bytePut } from "../../../lib/bytes";
 import { processByPid, processNext, processPut } from "../../process/process-table";
 import { dirEmit, dirEmitDots } from "../dir-emit";
-import { File, Inode, inodeOf } from "../types";
+import { Dentry, File, Inode, inodeOf } from "../types";
 import { ProcNodeId, procNodeAt, procNodeCount, procNodeFind, procNodeNameLength } from "./node";
 import { procFdIsOpen, procFdNext } from "./proc-fd";
 import { procInodeNew, procInodeNumber } from "./proc-inode";
@@ -48,7 +48,7 @@ function isHidden(id: u32, child: u32): bool {
   return id == ProcNodeId.TID_DIR && child == ProcNodeId.TASK_DIR;
 }
 
-export function procLookup(dir: Inode, name: usize, length: u32): usize {
+export function procLookup(dir: Inode, name: usize, length: u32, fresh: Dentry): usize {
   const id = dir.data;
   const child = procNodeFind(tableParent(id), name, length);
   if (child != 0 && !isHidden(id, child)) return procInodeNew(dir, child, dir.data1, dir.data2, 0);

@@ -12,11 +12,12 @@ import { realNowNs } from "../../../core/time/clock";
 import { kfree, kmalloc } from "../../../core/mm/slab";
 import { byteAt, bytesCopy, wordAt32, wordAt64 } from "../../../lib/bytes";
 import { AttrValid } from "../attributes";
+import { dentryRename } from "../dentry-name";
 import { dirEmit, dirEmitDots } from "../dir-emit";
 import { fileOpsDefaults } from "../file-ops";
 import { inodeOpsDefaults, inodeTouchModified } from "../inode";
 import { pageCacheTruncate } from "../page-cache";
-import { File, FileMode, FileOps, Inode, InodeOps, inodeOf } from "../types";
+import { Dentry, File, FileMode, FileOps, Inode, InodeOps, inodeOf } from "../types";
 import {
   callBegin, callEnd, callMake, Connection, reply32, reply64, replyAt, requestPut32, requestPut64, requestPutName, requestPutNode,
 } from "./connection";
@@ -69,18 +70,28 @@ export function servedInodeOf(fs: ServedSuper, node: usize, attributes: usize): 
   return changetype<usize>(inode);
 }
 
-function servedLookup(dir: Inode, name: usize, length: u32): usize {
+function servedLookup(dir: Inode, name: usize, length: u32, fresh: Dentry): usize {
   const si = servedOf(dir);
   const fs = fsOf(si);
   if (length > fs.nameMax) return <usize>-(<i32>Errno.NAMETOOLONG);
   const c = callBegin(mountOfFs(fs));
   requestPutNode(c, FsLookup.DIR, si.n0, si.n1);
   requestPutName(c, FsLookup.NAME, name, length);
-  const result = callMake(c, mountOfFs(fs), FsMethod.LOOKUP, FsLookup.REQUEST_END, FsLookup.REPLY_END);
+  let result = callMake(c, mountOfFs(fs), FsMethod.LOOKUP, FsLookup.REQUEST_END, FsLookup.REPLY_END);
+  if (result == 0) result = listedNameTake(c, fs, fresh);
   const known = result == 0 ? servedInodeFind(fs, replyAt(c, FsLookup.R_NODE)) : null; // it knows better than the server
   const found = known ? changetype<usize>(known) : result == 0 ? servedInodeOf(fs, replyAt(c, FsLookup.R_NODE), replyAt(c, FsLookup.R_ATTRIBUTES)) : 0;
   callEnd(c);
   return result == -(<i32>Errno.NOENT) ? 0 : result < 0 ? <usize>result : found;
+}
+
+/** What was found by an alias is named as the directory lists it. 0 or a negated errno. */
+function listedNameTake(c: Connection, fs: ServedSuper, fresh: Dentry): i32 {
+  const length = reply32(c, FsLookup.R_NAME);
+  if (length == 0) return 0;
+  const name = replyAt(c, FsLookup.R_NAME) + 4;
+  if (length > fs.nameMax || !nameIsSound(name, length)) return -(<i32>Errno.IO);
+  return dentryRename(fresh, name, length) ? 0 : -(<i32>Errno.NOMEM);
 }
 
 /** Directories may need a block for the entry, and one for themselves; the server knows, but not what is promised to files. */

@@ -17,7 +17,7 @@ import { inodeAlloc, inodeOpsDefaults } from "../inode";
 import { SeqBuf, seqBytes, seqInit, seqStr } from "../proc/seq-buf";
 import { fsTypeRegister, superAlloc, superRootSet } from "../super-block";
 import { textFileOps, textFileRead } from "../text-file";
-import { File, FileMode, FileOps, Inode, InodeOps, inodeOf, superOf } from "../types";
+import { Dentry, File, FileMode, FileOps, Inode, InodeOps, inodeOf, superOf } from "../types";
 import {
   sysAttributeAt, sysAttributeCount, sysChildFind, sysChildFrom, sysNameOf, SysNode, sysNodeAt, sysNodesReset, sysRoot,
 } from "./node";
@@ -103,7 +103,7 @@ function inodeDress(inode: Inode, node: SysNode, attribute: u32): void {
   }
 }
 
-function sysLookup(dir: Inode, name: usize, length: u32): usize {
+function sysLookup(dir: Inode, name: usize, length: u32, fresh: Dentry): usize {
   const node = sysNodeAt(dir.data);
   const child = sysChildFind(node, name, length);
   const attribute = child ? 0 : attributeFind(node, name, length);

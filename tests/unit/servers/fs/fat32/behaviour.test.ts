@@ -1,6 +1,6 @@
 /** Single behaviours of the FAT server: options, full volumes, spellings, what a call may cost. */
-import { utf8 } from "../../../support/protocol.ts";
-import { FatClient, NOW } from "./fat-client.ts";
+import { text, utf8 } from "../../../support/protocol.ts";
+import { ENOENT, FatClient, NOW } from "./fat-client.ts";
 import { fatCheck } from "./fat-check.ts";
 import { fatFormat, SMALL_FAT16, SMALL_FAT32, type FatShape } from "./fat-image.ts";
 import { FatMachine } from "./fat-machine.ts";
@@ -95,6 +95,22 @@ test("spellings: a change of case stays in its entry, a file renamed over anothe
   expect(client.rename(client.root, "short.txt", client.root, "VICTIM.TXT")).toBe(0);
   expect(places()).toEqual([before[0], before[2]]);
   expect([...fatCheck(machine.disk).tree.keys()]).toEqual(["/a LONG name.TEXT", "/victim.txt"]);
+});
+
+test("aliases: what has a long name is found by its short one too, in any case, and named by the long one; an own name comes first", () => {
+  const machine = machineOf(SMALL_FAT32);
+  const client = new FatClient(machine);
+  for (const name of ["Longish name.text", "longish name.texture", "dot.at.last.md", "short.txt", "a~b"]) client.create(client.root, name, false);
+  const listed = (alias: string): string | number => {
+    const { status, reply } = machine.call("lookup", { dir: client.root.node, name: utf8(alias) });
+    return status === 0 ? text(reply.name) : status;
+  };
+  expect(["LONGIS~1.TEX", "longis~1.Tex", "LONGIS~2.TEX", "dotatl~1.md"].map(listed)).toEqual(
+    ["Longish name.text", "Longish name.text", "longish name.texture", "dot.at.last.md"]);
+  expect(["SHORT.TXT", "A~B", "Longish Name.TEXT"].map(listed)).toEqual(["", "", ""]);
+  expect(["LONGIS~3.TEX", "LONGIS~1.TEXT", "LONGIS~1", "DOT.AT~1.MD", "short~1.txt"].map(listed)).toEqual([ENOENT, ENOENT, ENOENT, ENOENT, ENOENT]);
+  expect(client.remove(client.root, "Longish name.text")).toBe(0);
+  expect(listed("LONGIS~1.TEX")).toBe(ENOENT);
 });
 
 test("shortname=lower shows names without a long one in small letters", () => {

@@ -47,6 +47,7 @@ export class FatClient {
     if (known) return known;
     const { status, reply } = this.machine.call("lookup", { dir: dir.node, name: utf8(name) });
     if (status !== 0) return status;
+    if (reply.name.length > 0) return ENOENT; // by its alias: the VFS never makes, moves or removes by that
     const inode = inodeOf(reply.node, reply.attributes);
     dir.children.set(fold(name), inode);
     return inode;

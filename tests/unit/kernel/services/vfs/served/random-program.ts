@@ -80,6 +80,9 @@ export class RandomProgram {
     return this.random.chance(50) ? `/${name}` : `/${this.random.pick(["sub", "other"])}/${name}`;
   }
 
+  /** What is there goes by its alias at times (tree-server.ts). */
+  private spelt(path: string): string { return this.top + path + ((this.files.has(path) || this.folders.has(path)) && this.random.chance(25) ? "~" : ""); }
+
   private tell(what: string, result: number, expected?: number): number {
     if (result < 0 && !TOLD.has(result)) throw new Error(`${what} answers ${result}`);
     if (this.isModelled && expected !== undefined && Math.min(result, 0) !== expected) throw new Error(`${what} answers ${result}, not ${expected}`);
@@ -99,7 +102,7 @@ export class RandomProgram {
     const isNew = !this.files.has(path);
     const isCut = this.random.chance(20);
     const fails = this.folders.has(path) ? -21 : this.parentIsThere(path) ? 0 : -2;
-    const fd = this.tell("open", this.machine.path("sysOpen", this.top + path, O_RDWR | O_CREAT | (isCut ? O_TRUNC : 0), 0o644), fails);
+    const fd = this.tell("open", this.machine.path("sysOpen", this.spelt(path), O_RDWR | O_CREAT | (isCut ? O_TRUNC : 0), 0o644), fails);
     if (fd < 0) return;
     if (isNew) this.files.set(path, { bytes: EMPTY });
     const file = this.files.get(path)!;
@@ -151,7 +154,7 @@ export class RandomProgram {
   private mkdir(): void {
     const path = this.random.pick(["/sub", "/other", "/a"]);
     const expected = this.files.has(path) || this.folders.has(path) ? -17 : 0;
-    if (this.tell("mkdir", this.machine.path("sysMkdir", this.top + path, 0o755), expected) === 0) this.folders.add(path);
+    if (this.tell("mkdir", this.machine.path("sysMkdir", this.spelt(path), 0o755), expected) === 0) this.folders.add(path);
   }
 
   private isEmpty(folder: string): boolean {
@@ -161,13 +164,13 @@ export class RandomProgram {
   private rmdir(): void {
     const path = this.random.pick(["/sub", "/other", "/a"]);
     const expected = this.files.has(path) ? -20 : !this.folders.has(path) ? -2 : this.isEmpty(path) ? 0 : -39;
-    if (this.tell("rmdir", this.machine.path("sysRmdir", this.top + path), expected) === 0) this.folders.delete(path);
+    if (this.tell("rmdir", this.machine.path("sysRmdir", this.spelt(path)), expected) === 0) this.folders.delete(path);
   }
 
   private unlink(): void {
     const path = this.name();
     const expected = this.folders.has(path) ? -21 : this.files.has(path) ? 0 : -2;
-    if (this.tell("unlink", this.machine.path("sysUnlink", this.top + path), expected) === 0) this.files.delete(path);
+    if (this.tell("unlink", this.machine.path("sysUnlink", this.spelt(path)), expected) === 0) this.files.delete(path);
   }
 
   /** Of files alone: the rules for directories are the VFS's, and tmpfs's tests'. */
@@ -175,7 +178,7 @@ export class RandomProgram {
     const [from, to] = [this.name(), this.name()];
     if (this.isModelled && (this.folders.has(from) || this.folders.has(to))) return;
     const expected = this.files.has(from) && this.parentIsThere(to) ? 0 : -2;
-    const result = this.tell("rename", this.machine.rename(this.top + from, this.top + to), expected);
+    const result = this.tell("rename", this.machine.rename(this.spelt(from), this.spelt(to)), expected);
     const file = this.files.get(from);
     if (result !== 0 || !file || from === to) return;
     this.files.delete(from);

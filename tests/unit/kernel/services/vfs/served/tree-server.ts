@@ -1,9 +1,9 @@
 /**
  * A lawful file-system server in Node: a tree in memory, whose files lie in blocks of a device it never sees. What it answers is what
- * kernel/abi/protocol/file-system.ts asks for; spoiling that is liar.ts's work.
+ * kernel/abi/protocol/file-system.ts asks for; every name has an alias with "~" behind it; spoiling that is liar.ts's work.
  */
 import type { Attributes, Entry, Extent, FileSystemCalls, Node } from "../../../../support/file-system.gen.ts";
-import { text } from "../../../../support/protocol.ts";
+import { text, utf8 } from "../../../../support/protocol.ts";
 
 type Calls = FileSystemCalls;
 export type Method = keyof Calls;
@@ -83,8 +83,10 @@ export class TreeServer {
     sync: () => ({}),
     statfs: () => ({ blocks: BigInt(this.used.length), blocksFree: BigInt(this.blocksFree()), files: 0n, filesFree: 0n }),
     lookup: ({ dir, name }) => {
-      const item = this.items.get(dir.n0)?.children?.get(text(name));
-      return item ? { node: this.nodeOf(item), attributes: this.attributesOf(item) } : E.NOENT;
+      const children = this.items.get(dir.n0)?.children;
+      const listed = children?.has(text(name)) ? "" : text(name).replace(/~$/, "");
+      const item = children?.get(listed || text(name));
+      return item ? { node: this.nodeOf(item), attributes: this.attributesOf(item), name: utf8(listed) } : E.NOENT;
     },
     readdir: ({ dir, position }) => {
       const children = this.items.get(dir.n0)?.children;
