@@ -31,7 +31,7 @@ export const enum BlockFlag { FUA = 1, REPLAY = 2 }
 /** Operations of a BLOCK_DRIVER port. */
 export const enum BlockDriverOp {
   /**
-   * a0 = va of a BlockGeometry, a1 = notification handle, a2 = PCI handle. Registers (or takes over) the disk named there.
+   * a0 = va of a BlockGeometry, a1 = notification handle, a2 = PCI handle. Registers (or takes over) the disk the port is for.
    * How many of its queues the kernel uses: as many as there are CPUs.
    */
   ATTACH = 1,
@@ -51,9 +51,9 @@ export class BlockGeometry {
   maxSectors: u32;   // of one request
   maxSegments: u32;
   flags: u32;        // BlockFeature
-  index: u32;        // 0 = vda, 1 = vdb... : the driver's instance, the same after a restart
   maxDiscard: u32;   // sectors of one DISCARD, of one WRITE_ZEROES; 0: any
   maxZeroes: u32;
+  pad: u32;
 }
 export const enum BlockFeature { READ_ONLY = 1, FLUSH = 2, FUA = 4, DISCARD = 8, WRITE_ZEROES = 16 }
 

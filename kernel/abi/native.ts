@@ -2,7 +2,8 @@
  * The native calls: what a server asks of the kernel, beside Linux's table. Numbers from NATIVE_BASE, same registers
  * (rax number; rdi rsi rdx r10 r8 r9; result in rax, negated errno on failure).
  *
- * Authority: every call but those marked `anyone` names a capability of the caller's own space by its handle.
+ * Authority: every call but those marked `anyone` names a capability of the caller's own space by its handle; those make or claim something
+ * for the caller alone, and are EPERM for a confined process (but process_confine, which gives nothing).
  * What a call makes of a ROOT, a PCI or a PROCESS capability hangs below that one: it has at most its rights, and is revoked with it.
  *   EBADF   no such handle, a stale one (its generation is another), or an object of another kind
  *   EACCES  the capability lacks the right the call needs
@@ -37,6 +38,7 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1005, name: "root_claim", args: "share: uint" },
 
   // ---- IPC: label and four words each way ----
+  /** An endpoint of the caller's own (anyone): it reaches nobody until a capability on it is given away. */
   { nr: 0x1010, name: "endpoint_create", args: "" },
   /** Registers: rsi label, rdx r10 r8 r9 words; the reply comes back in the same registers, rax = reply label or -errno. */
   { nr: 0x1011, name: "ipc_call", args: "endpoint: cap, label: uint, w0: ulong, w1: ulong, w2: ulong, w3: ulong", blocks: true, flags: "frame" },
@@ -62,6 +64,7 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1015, name: "endpoint_bind", args: "endpoint: cap, notification: cap" },
 
   // ---- notifications: 64 bits that accumulate ----
+  /** A notification of the caller's own (anyone). */
   { nr: 0x1020, name: "notification_create", args: "" },
   { nr: 0x1021, name: "notification_signal", args: "notification: cap, bits: ulong" },
   /** Waits until a bit is set or deadlineNs (monotonic, 0 = none, 1 = do not wait) passes; returns and clears all bits (positive i64). */
@@ -110,13 +113,13 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x104f, name: "pci_master", args: "pci: cap, enable: uint" },
 
   // ---- processes ----
-  /** Control over a child of the caller. EPERM: another's child, another user's process (but for CAP_SYS_NICE); ESRCH. */
+  /** Control over a child of the caller (anyone). EPERM: another's child, another user's process (but for CAP_SYS_NICE); ESRCH. */
   { nr: 0x1050, name: "process_open", args: "pid: pid" },
   /** Signals `bits` when the process ends. */
   { nr: 0x1051, name: "process_watch", args: "process: cap, notification: cap, bits: ulong" },
   /** EPERM without WRITE for a process that gained privileges by execve. */
   { nr: 0x1052, name: "process_kill", args: "process: cap, sig: sig" },
-  /** From the caller's next execve on, it and its children keep only the Linux calls that touch their own memory and life. */
+  /** Anyone: from the caller's next execve on, it and its children keep only the Linux calls that touch their own memory and life. */
   { nr: 0x1053, name: "process_confine", args: "" },
   /** What a confined process died of, until it is waited for: its exception, or the kernel's distrust. ENODATA: neither. */
   { nr: 0x1054, name: "process_crash", args: "process: cap, info: out<CrashInfo>" },
@@ -142,7 +145,7 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x105a, name: "thread_schedule", args: "thread: cap, policy: uint, priority: uint" },
 
   // ---- kernel services: ports whose operations the service defines ----
-  /** A port of service `id` (ServiceId). Needs ROOT. */
-  { nr: 0x1060, name: "service_open", args: "root: cap, id: uint" },
+  /** A port of service `id` (ServiceId). Needs ROOT. instance: which of its things the port is for, where it has several (BLOCK_DRIVER: the disk, 0 = vda), else 0. */
+  { nr: 0x1060, name: "service_open", args: "root: cap, id: uint, instance: uint" },
   { nr: 0x1061, name: "service_call", args: "port: cap, op: uint, a0: ulong, a1: ulong, a2: ulong, a3: ulong", blocks: true },
 ];

@@ -134,7 +134,7 @@ function call4183(frame: TrapFrame): i64 { return nativeThreadInfo(<u32>frame.rd
 function call4184(frame: TrapFrame): i64 { return nativeThreadSuspend(<u32>frame.rdi); }
 function call4185(frame: TrapFrame): i64 { return nativeThreadResume(<u32>frame.rdi); }
 function call4186(frame: TrapFrame): i64 { return nativeThreadSchedule(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx); }
-function call4192(frame: TrapFrame): i64 { return nativeServiceOpen(<u32>frame.rdi, <u32>frame.rsi); }
+function call4192(frame: TrapFrame): i64 { return nativeServiceOpen(<u32>frame.rdi, <u32>frame.rsi, <u32>frame.rdx); }
 function call4193(frame: TrapFrame): i64 { return nativeServiceCall(<u32>frame.rdi, <u32>frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9); }
 
 /** Fills the table; before the first program runs. */

@@ -72,7 +72,7 @@ export function threadSuspend(thread: u32): i64 { return call1(Native.THREAD_SUS
 export function threadResume(thread: u32): i64 { return call1(Native.THREAD_RESUME, thread); }
 export function threadSchedule(thread: u32, policy: u32, priority: u32): i64 { return call3(Native.THREAD_SCHEDULE, thread, policy, priority); }
 export function processConfine(): i64 { return call0(Native.PROCESS_CONFINE); }
-export function serviceOpen(root: u32, id: u32): i64 { return call2(Native.SERVICE_OPEN, root, id); }
+export function serviceOpen(root: u32, id: u32, instance: u32 = 0): i64 { return call3(Native.SERVICE_OPEN, root, id, instance); }
 export function serviceCall(port: u32, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {
   return serverCall(Native.SERVICE_CALL, port, op, a0, a1, a2, a3);
 }

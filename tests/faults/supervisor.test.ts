@@ -77,7 +77,7 @@ async function lookLikeProcesses(vm: Vm): Promise<void> {
   const pid = await output(vm, "pidof virtio-blk");
   expect(await output(vm, "services")).toMatch(new RegExp(`^virtio-blk\\.0 +running +${pid} +0 +\\d+s +\\d+K 00:0\\d\\.0 +-$`, "m"));
   expect(await output(vm, `cat /proc/${pid}/comm`)).toBe("virtio-blk");
-  expect(await output(vm, `tr '\\0' ' ' </proc/${pid}/cmdline`)).toMatch(/^virtio-blk pci=[0-9a-f]+ .*disk=0 $/);
+  expect(await output(vm, `tr '\\0' ' ' </proc/${pid}/cmdline`)).toMatch(/^virtio-blk pci=[0-9a-f]+ .*instance=0 $/);
   expect(await output(vm, `cat /proc/${pid}/stat`)).toMatch(new RegExp(`^${pid} \\(virtio-blk\\) [SR] `));
   expect(await output(vm, `readlink /proc/${pid}/exe`)).toBe("/lib/servers/virtio-blk");
   expect(await output(vm, "ps")).toMatch(new RegExp(`^ *${pid} root +virtio-blk `, "m"));

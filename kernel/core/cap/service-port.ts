@@ -21,6 +21,8 @@ export class ServicePort {
   id: u32;      // ServiceId
   data: u32;    // the service's own
   data1: u32;
+  instance: u32; // which of the service's things it was opened for
+  pad: u32;
 }
 
 @final @unmanaged
@@ -54,20 +56,21 @@ export function serviceRegister(id: u32, ops: ServiceOps): void {
   wordSet(OPENABLE, id, <u32>changetype<usize>(ops));
 }
 
-/** A port of `id` with one reference, or a negated errno as pointer: ENODEV for a service nobody offers, ENOMEM. */
-export function serviceOpen(id: u32): usize {
+/** A port of `id` for one of its things, with one reference, or a negated errno as pointer: ENODEV for a service nobody offers, ENOMEM. */
+export function serviceOpen(id: u32, instance: u32): usize {
   if (id >= SERVICES || wordAt(OPENABLE, id) == 0) return <usize>-Errno.NODEV;
-  return servicePortCreate(id, serviceOpsAt(wordAt(OPENABLE, id)), 0);
+  return servicePortCreate(id, instance, serviceOpsAt(wordAt(OPENABLE, id)), 0);
 }
 
 /** A port on `data` with one reference; -ENOMEM as pointer. */
-export function servicePortCreate(id: u32, ops: ServiceOps, data: u32): usize {
+export function servicePortCreate(id: u32, instance: u32, ops: ServiceOps, data: u32): usize {
   const address = kzalloc(offsetof<ServicePort>());
   if (address == 0) return <usize>-Errno.NOMEM;
   const port = servicePortAt(address);
   objectInit(servicePortObject(port), CapKind.SERVICE);
   port.ops = <u32>changetype<usize>(ops);
   port.id = id;
+  port.instance = instance;
   port.data = data;
   return address;
 }

@@ -25,6 +25,7 @@ const SECTOR: u32 = 512;
 const SECTORS_MOST: u64 = 1 << 35;
 
 /**
+ * ServicePort.instance: the disk it may attach.
  * ServicePort.data: 1 + index of the disk it attached, 0: none yet.
  * ServicePort.data1: generation of its ring, by which a port of before is known.
  */
@@ -94,15 +95,15 @@ function driverAttach(port: ServicePort, geometryVa: u64, notification: u32, pci
 
 /** Takes the reference to the notification over when it succeeds. */
 function geometryAttach(port: ServicePort, geometry: BlockGeometry, notification: u32, pci: u32): i64 {
-  const disk = diskAt(geometry.index);
+  const disk = diskAt(port.instance);
   if (!disk || geometry.sectors == 0 || geometry.sectors > SECTORS_MOST) return -Errno.INVAL;
   if (geometry.sectorBytes != SECTOR || geometry.maxSectors < BLOCK_SECTORS || geometry.maxSegments < REQUEST_PIECES) return -Errno.INVAL;
   if (geometry.queues == 0) return -Errno.INVAL;
-  const device = pci == 0 ? 0 : handleLookup(pci, CapKind.PCI, CapRight.MANAGE | CapRight.DMA);
+  const device = handleLookup(pci, CapKind.PCI, CapRight.MANAGE | CapRight.DMA); // who has none is told no addresses
   if (isErrPtr(device)) return <i32>device;
   const queues = diskAttach(disk, geometry, min<u32>(geometry.queues, min<u32>(cpuOnlineCount(), BLOCK_QUEUES)), notification);
   if (queues < 0) {
-    if (device != 0) objectPut(objectAt(device));
+    objectPut(objectAt(device));
     return queues;
   }
   if (dmaAttach(disk.index, device, queues) != 0) {

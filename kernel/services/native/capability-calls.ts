@@ -94,11 +94,11 @@ function memoryOthers(memory: MemoryObject): u32 {
   return refs - min<u32>(refs, 2) + (memory.mappings != 0 ? 1 : 0);
 }
 
-export function nativeServiceOpen(root: u32, id: u32): i64 {
+export function nativeServiceOpen(root: u32, id: u32, instance: u32): i64 {
   const held = handleLookup(root, CapKind.ROOT, CapRight.MANAGE);
   if (isErrPtr(held)) return <i32>held;
   objectPut(objectAt(held));
-  const port = serviceOpen(id);
+  const port = serviceOpen(id, instance);
   return isErrPtr(port) ? <i32>port : handleGiveUnder(root, objectAt(port), CapRight.ALL);
 }
 

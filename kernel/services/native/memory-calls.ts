@@ -23,7 +23,7 @@ import { pciObjectDomain } from "../driver/pci/pci-object";
 import { currentProcess } from "../process/process";
 import { fileAllocAnon, fileOpsDefaults, filePut } from "../vfs/file";
 import { File, FileOps, fileOf, isErrPtr, OpenFlag } from "../vfs/types";
-import { handleGive, handleGiveUnder, handleLookup } from "./process-space";
+import { handleGiveUnder, handleLookup } from "./process-space";
 
 const PROT_WRITE: u32 = 2;
 const PROT_RW: u32 = 3;
@@ -73,23 +73,32 @@ export function nativeMemoryCreate(quota: u32, bytes: u64, flags: u32): i64 {
   const memory = memoryObjectCreate(<u32>((bytes + 4095) >> 12), (flags & MemoryFlag.CONTIGUOUS) != 0, held);
   objectPut(objectAt(held));
   if (!memory) return -Errno.NOMEM;
-  return handleGive(memoryObjectHead(memory), flags & MemoryFlag.DMA ? CapRight.ALL : CapRight.ALL & ~CapRight.DMA);
+  return handleGiveUnder(quota, memoryObjectHead(memory), flags & MemoryFlag.DMA ? CapRight.ALL : CapRight.ALL & ~CapRight.DMA);
 }
 
 export function nativeMemoryMap(handle: u32, addr: u64, offset: u64, bytes: u64, prot: u32): i64 {
   if (prot & ~PROT_RW || (addr | offset) & 4095 || bytes == 0) return -Errno.INVAL;
-  const needs = prot & PROT_WRITE ? CapRight.READ | CapRight.WRITE : CapRight.READ;
-  let held = handleLookup(handle, CapKind.MEMORY, needs);
-  if (<i32>held == -Errno.BADF) held = handleLookup(handle, CapKind.MMIO, needs);
+  let mode: u32 = OpenFlag.RDWR; // what mprotect(2) may make of the mapping later
+  let held = rangeLookup(handle, CapRight.READ | CapRight.WRITE);
+  if (<i32>held == -Errno.ACCES && !(prot & PROT_WRITE)) {
+    mode = OpenFlag.RDONLY;
+    held = rangeLookup(handle, CapRight.READ);
+  }
   if (isErrPtr(held)) return <i32>held;
   const end = <u64>memoryObjectAt(held).pages << 12;
-  const result = offset > end || bytes > end - offset ? -Errno.INVAL : objectMap(objectAt(held), addr, offset, bytes, prot);
+  const result = offset > end || bytes > end - offset ? -Errno.INVAL : objectMap(objectAt(held), mode, addr, offset, bytes, prot);
   objectPut(objectAt(held));
   return result;
 }
 
-function objectMap(object: KObject, addr: u64, offset: u64, bytes: u64, prot: u32): i64 {
-  const made = fileAllocAnon(OBJECT_OPS, "[capability]", OpenFlag.RDWR);
+/** What can be mapped, as handleLookup. */
+function rangeLookup(handle: u32, rights: u32): usize {
+  const held = handleLookup(handle, CapKind.MEMORY, rights);
+  return <i32>held == -Errno.BADF ? handleLookup(handle, CapKind.MMIO, rights) : held;
+}
+
+function objectMap(object: KObject, mode: u32, addr: u64, offset: u64, bytes: u64, prot: u32): i64 {
+  const made = fileAllocAnon(OBJECT_OPS, "[capability]", mode);
   if (isErrPtr(made)) return <i32>made;
   objectGet(object);
   fileOf(made).data = <u32>changetype<usize>(object);

@@ -16,7 +16,7 @@ import { blockRingAnswer, blockRingMap, blockRingNext, blockSegment } from "../.
 import { linearVa } from "../../runtime/intrinsics";
 import { serveBits } from "../../runtime/loop";
 import { memoryAddresses, memoryCreate, memoryMap, serviceCall } from "../../runtime/native-calls";
-import { handleNamed, hex, log, numberNamed, runtimeStart, serverBuffer } from "../../runtime/start";
+import { handleNamed, hex, log, runtimeStart, serverBuffer } from "../../runtime/start";
 import {
   deviceHas, deviceMostDiscarded, deviceMostZeroed, deviceNeedsReset, deviceNotify, deviceOpen, deviceQueues, deviceQueueStart, deviceRun,
   deviceSectors,
@@ -80,7 +80,6 @@ function geometryFill(): void {
     flagIf(F_DISCARD, BlockFeature.DISCARD) | flagIf(F_WRITE_ZEROES, BlockFeature.WRITE_ZEROES);
   GEOMETRY.maxDiscard = deviceMostDiscarded();
   GEOMETRY.maxZeroes = deviceMostZeroed();
-  GEOMETRY.index = <u32>numberNamed("disk");
 }
 
 function flagIf(feature: u64, flag: u32): u32 { return deviceHas(feature) ? flag : 0; }

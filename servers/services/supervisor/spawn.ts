@@ -89,7 +89,7 @@ function childEndow(it: Instance, pid: i32, writeEnd: i32): string {
     if (handle > 0) text += " " + name + "=" + hex(<u64>handle).substring(2);
     else problem = "no " + name + ": errno " + (-handle).toString();
   }
-  text += " heartbeatBits=" + hex(aliveBit(it)).substring(2) + " disk=" + hex(it.ordinal).substring(2);
+  text += " heartbeatBits=" + hex(aliveBit(it)).substring(2) + " instance=" + hex(it.ordinal).substring(2);
   if (problem == "") {
     const bytes = String.UTF8.encode(text, true);
     processWatch(<u32>process, watch, deathBit(it));
@@ -117,7 +117,7 @@ function give(it: Instance, name: string, process: u32): i64 {
   if (name == "quota") return passOn(process, quotaCreate(root, <u64>it.manifest.quotaKiB << 10));
   if (name == "pci") return passOn(process, pciOpen(root, it.device));
   const service = serviceNamed(name);
-  return service == 0 ? -Errno.INVAL : passOn(process, serviceOpen(root, service));
+  return service == 0 ? -Errno.INVAL : passOn(process, serviceOpen(root, service, service == ServiceId.BLOCK_DRIVER ? it.ordinal : 0));
 }
 
 /** An endpoint to be called on; the right to call it stays here, for others. When the server dies nobody can receive any more. */

@@ -463,7 +463,7 @@ static void confined(long handle) {
   if (getpid() >= 0 || write(1, "x", 1) >= 0 || fork() >= 0) _exit(13);
   if (mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) _exit(14);
   if (mmap(0, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) _exit(15);
-  if (native0(ROOT_CLAIM) != -EPERM) _exit(16);
+  if (native0(ROOT_CLAIM) != -EPERM || native0(ENDPOINT_CREATE) != -EPERM || native0(NOTIFICATION_CREATE) != -EPERM || native1(PROCESS_OPEN, 1) != -EPERM) _exit(16);
   struct timespec t;
   if (clock_gettime(CLOCK_MONOTONIC, &t) == 0 || clock_gettime(CLOCK_REALTIME, &t) == 0 || native1(TIME_NOW, handle) != -EBADF) _exit(17);
   _exit(0);

@@ -39,7 +39,7 @@ export function serverMain(count: u32): u32 {
   runtimeStart(count);
   n = handleNamed("notification");
   pci = handleNamed("pci");
-  const instance = <u32>numberNamed("disk");
+  const instance = <u32>numberNamed("instance");
   const bar = pciBar(pci, 0);
   if (bar < 0 || memoryMap(<u32>bar, BAR, 0, BAR_BYTES, PROT_RW) < 0) return told("no registers");
   mmioStore32(BAR + Edu.LIVENESS, 0x12345678);

@@ -14,7 +14,6 @@ export interface Geometry {
   sectors: number;
   queues: number;
   flags: number;
-  index: number;
   maxDiscard: number;
   maxZeroes: number;
 }
@@ -55,7 +54,7 @@ export class KernelRings implements Port {
     const bytes = this.server().at(va, 40);
     const view = new DataView(bytes.buffer, bytes.byteOffset, 40);
     const field = (at: number): number => view.getUint32(at, true);
-    this.geometry = { sectors: Number(view.getBigUint64(0, true)), queues: field(12), flags: field(24), index: field(28), maxDiscard: field(32), maxZeroes: field(36) };
+    this.geometry = { sectors: Number(view.getBigUint64(0, true)), queues: field(12), flags: field(24), maxDiscard: field(28), maxZeroes: field(32) };
     const queues = Math.min(this.geometry.queues, this.cpus);
     for (let i = 0; i < queues; i++) {
       this.rings.push(this.server().memoryObject(RING_BYTES, this.header()));

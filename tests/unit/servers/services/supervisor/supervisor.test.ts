@@ -12,7 +12,7 @@ test("one instance for each device that matches, by id or by class", () => {
   world.run(function* () {
     expect(world.table()).toBe("SERVICE STATE PID RESTARTS STARTED DEVICE LAST\n" +
       "blk.0 running 100 0 1 00:02.0 -\nblk.1 running 101 0 1 00:03.0 -\nnvme.0 running 102 0 1 00:04.0 -\n");
-    expect(world.children.map((child) => child.arguments.get("disk"))).toEqual(["0", "1", "0"]);
+    expect(world.children.map((child) => child.arguments.get("instance"))).toEqual(["0", "1", "0"]);
     world.pass(500);
     yield world.die("nvme");
     expect(world.state("nvme.0")).toBe("running: killed by signal 9");
