@@ -44,6 +44,13 @@ function costTable(ours: Measurements | null, linux: Measurements | null): strin
   ];
 }
 
+/** Which way 64 KiB went from one process to another, by the counters of /proc/ipc. */
+function movedTable(ours: Measurements | null): string[] {
+  const rows = [["by copy", "ipc_copy_64k"], ["granted", "ipc_grant_64k"]].map(([title, name]) =>
+    `| ${title} | ${number(ours?.counts.get(`${name}_copied`))} | ${number(ours?.counts.get(`${name}_granted`))} |`);
+  return ["| 64 KiB in one call | bytes copied | pages granted |", "|---|--:|--:|", ...rows];
+}
+
 function systemTable(ours: Measurements | null, linux: Measurements | null): string[] {
   const size = (path: string): string => (existsSync(path) ? `${number(statSync(path).size / 1024)} KiB` : "–");
   return [
@@ -86,7 +93,7 @@ if (only !== "disk") {
   prepare();
   const ours = await measureIfThere("ours", OURS, measureOurs);
   const linux = await measureIfThere("linux", LINUX, measureKernel);
-  parts.push(...costTable(ours, linux), "", ...systemTable(ours, linux), "");
+  parts.push(...costTable(ours, linux), "", ...movedTable(ours), "", ...systemTable(ours, linux), "");
 }
 prepareDisk();
 const [ours, linux] = [await measureIfThere("ours", OURS, measureDisk), await measureIfThere("linux", LINUX, measureDisk)];
