@@ -69,7 +69,10 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1021, name: "notification_signal", args: "notification: cap, bits: ulong" },
   /** Waits until a bit is set or deadlineNs (monotonic, 0 = none, 1 = do not wait) passes; returns and clears all bits (positive i64). */
   { nr: 0x1022, name: "notification_wait", args: "notification: cap, deadlineNs: ulong", blocks: true },
-  /** Signals `bits` at deadlineNs, then every periodNs (0 = once). One timer a notification; deadlineNs 0 stops it. Needs READ of a TIME. */
+  /**
+   * Signals `bits` at deadlineNs, then every periodNs (0 = once): at the next whole period after the bits were taken. One timer a
+   * notification; deadlineNs 0 stops it. Needs READ of a TIME.
+   */
   { nr: 0x1023, name: "notification_timer", args: "notification: cap, bits: ulong, deadlineNs: ulong, periodNs: ulong, time: cap" },
 
   // ---- time: the machine's clocks ----

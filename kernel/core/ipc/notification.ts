@@ -3,6 +3,8 @@
  *
  * Invariants  N1  bits are set before a waiter is woken, and taken all at once.
  *             N2  `endpoint` is the one whose receiver also wakes for these bits; it clears the field before it goes.
+ *             N3  timerNextNs is when the timer rings next, 0: not at all. A periodic one that has rung waits (timerWaits) until its bits
+ *                 were taken, so that who asks for a short period pays for it: each ringing costs it a call.
  * Locking     NotificationLock (Rank.NOTIFICATION) guards every field; an Endpoint's lock and wait queues are taken below it.
  *             notificationSignal may be called in interrupts and with any lock of lower rank.
  */
@@ -13,7 +15,7 @@ import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
 import { KObject, objectAt, objectIgnore, objectInit, objectKindSet } from "../cap/object";
 import { kfree, kzalloc } from "../mm/slab";
-import { Timer, timerAt, timerCancelSync, timerInit, timerStart } from "../time/timer";
+import { Timer, timerAt, timerCancel, timerCancelSync, timerInit, timerStart } from "../time/timer";
 import { WaitQueue, waitQueueAt, waitQueueInit, waitSleep, wakeUpOne } from "../sync/wait-queue";
 
 @final @unmanaged
@@ -35,8 +37,10 @@ export class Notification {
   timer3: u64;
   timer4: u64;
   timerBits: u64;
-  timerNextNs: u64;
-  timerPeriodNs: u64;
+  timerNextNs: u64;   // N3
+  timerPeriodNs: u64; // 0: once
+  timerWaits: u32;    // N3
+  pad2: u32;
 }
 
 /** What a signal does to the receiver of the bound endpoint; endpoint.ts installs itself. */
@@ -65,32 +69,42 @@ export function notificationCreate(): Notification | null {
   objectInit(notificationObject(n), CapKind.NOTIFICATION);
   spinInit(lockOf(n), Rank.NOTIFICATION);
   waitQueueInit(waitOf(n));
-  timerInit(timerOf(n), timerRang, <u32>address);
+  timerInit(timerOf(n), notificationTimerRang, <u32>address);
   return n;
 }
 
 function notificationDestroy(object: KObject): void {
   const n = notificationAt(changetype<usize>(object));
-  n.timerPeriodNs = 0;
-  timerCancelSync(timerOf(n));
+  notificationTimer(n, 0, 0, 0);
+  timerCancelSync(timerOf(n)); // it may be waiting for the lock in its interrupt still
   kfree(changetype<usize>(object));
 }
 
 /** Sets bits and wakes one waiter and the bound endpoint's receiver. Any context. */
 export function notificationSignal(n: Notification, bits: u64): void {
   spinLock(lockOf(n));
+  signalLocked(n, bits);
+  spinUnlock(lockOf(n));
+}
+
+function signalLocked(n: Notification, bits: u64): void {
   n.bits |= bits; // N1
   wakeUpOne(waitOf(n));
   if (n.endpoint != 0) BOUND.wake(n.endpoint);
-  spinUnlock(lockOf(n));
 }
 
 /** Takes all bits without waiting: 0 when none is set. */
 export function notificationTake(n: Notification): u64 {
   spinLock(lockOf(n));
+  const bits = takeLocked(n);
+  spinUnlock(lockOf(n));
+  return bits;
+}
+
+function takeLocked(n: Notification): u64 {
   const bits = n.bits;
   n.bits = 0;
-  spinUnlock(lockOf(n));
+  if (n.timerWaits) timerGoOnLocked(n);
   return bits;
 }
 
@@ -118,29 +132,47 @@ export function notificationWait(n: Notification, deadlineNs: u64): i64 {
   while (n.bits == 0 && result == 0) {
     result = deadlineNs == 1 ? -Errno.TIMEDOUT : waitSleep(waitOf(n), lockOf(n), deadlineNs);
   }
-  if (n.bits != 0) {
-    result = <i64>(n.bits & 0x7fffffffffffffff);
-    n.bits = 0;
-  }
+  if (n.bits != 0) result = <i64>(takeLocked(n) & 0x7fffffffffffffff);
   spinUnlock(lockOf(n));
   return result;
 }
 
-/** Signals `bits` at `deadlineNs`, then each `periodNs` (0: once). Deadline 0 stops the timer. */
+// ---- Its timer ----
+
+/**
+ * Signals `bits` at `deadlineNs`, then each `periodNs` (0: once). Deadline 0 stops the timer: it signals nothing more. Periods that go by
+ * before the bits were taken are one signal (N3).
+ */
 export function notificationTimer(n: Notification, bits: u64, deadlineNs: u64, periodNs: u64): void {
-  n.timerPeriodNs = 0;
-  timerCancelSync(timerOf(n));
-  if (deadlineNs == 0) return;
+  spinLock(lockOf(n));
   n.timerBits = bits;
   n.timerNextNs = deadlineNs;
-  n.timerPeriodNs = periodNs;
-  timerStart(timerOf(n), deadlineNs);
+  n.timerPeriodNs = min<u64>(periodNs, i64.MAX_VALUE);
+  n.timerWaits = 0;
+  if (deadlineNs == 0) timerCancel(timerOf(n));
+  else timerStart(timerOf(n), deadlineNs);
+  spinUnlock(lockOf(n));
 }
 
-function timerRang(address: u32): void {
+/** The deadline has come, in the timer interrupt: unless it was moved while this CPU waited for the lock. */
+export function notificationTimerRang(address: u32): void {
   const n = notificationAt(address);
-  notificationSignal(n, n.timerBits);
-  if (n.timerPeriodNs == 0) return;
-  n.timerNextNs = max<u64>(n.timerNextNs + n.timerPeriodNs, monoNowNs());
+  spinLock(lockOf(n));
+  if (n.timerNextNs != 0 && !n.timerWaits && n.timerNextNs <= monoNowNs()) timerRingLocked(n);
+  spinUnlock(lockOf(n));
+}
+
+function timerRingLocked(n: Notification): void {
+  if (n.timerPeriodNs == 0) n.timerNextNs = 0;
+  else n.timerWaits = 1;
+  signalLocked(n, n.timerBits);
+}
+
+/** The next whole period that is still to come. */
+function timerGoOnLocked(n: Notification): void {
+  const now = monoNowNs();
+  const late = now > n.timerNextNs ? now - n.timerNextNs : 0;
+  n.timerWaits = 0;
+  n.timerNextNs += (late / n.timerPeriodNs + 1) * n.timerPeriodNs;
   timerStart(timerOf(n), n.timerNextNs);
 }

@@ -1,14 +1,16 @@
 /**
  * Timers: one queue per CPU, ordered by deadline, behind the CPU's one-shot hardware alarm.
  *
- * A timer runs once, in the timer interrupt of the CPU that started it, with no lock held. The scheduler's tick is a
+ * A timer runs once, in the timer interrupt of the CPU that started it (or of the one whose function just runs), with no lock held. The scheduler's tick is a
  * second deadline of the same alarm (tickNs), so a CPU with nothing to do takes no interrupts.
  *
  * Invariants  M1  a timer is in the tree of queue `cpu` exactly while state is QUEUED.
  *             M2  armedNs <= the least deadline of the queue (tick included), or that deadline has passed and the
  *                 interrupt is on its way.
- * Locking     TimerQueue.lock (Rank.TIMER) guards the tree and its timers. armedNs and tickNs belong to the CPU itself.
- *             Starting and cancelling one timer is serialised by its owner.
+ *             M3  a timer whose function runs stays with the queue of the CPU that runs it.
+ * Locking     TimerQueue.lock (Rank.TIMER) guards the tree and its timers; a timer changes its queue with neither queue's lock held,
+ *             at cpu MOVING, which keeps others waiting. So any CPUs may start and cancel one timer at the same time; what its function
+ *             may do after that is the owner's to say. armedNs and tickNs belong to the CPU itself.
  * Units       deadlines in ns of monoNowNs().
  */
 import { monoNowNs, timerArm } from "../../../arch/current";
@@ -20,6 +22,9 @@ import { MAX_CPUS, thisCpu } from "../sched/cpu";
 /** A deadline that never comes. */
 export const NEVER: u64 = u64.MAX_VALUE;
 
+/** Timer.cpu of one that is between two queues. */
+const MOVING: u32 = u32.MAX_VALUE;
+
 const enum TimerState { IDLE = 0, QUEUED = 1 }
 
 @final @unmanaged
@@ -29,7 +34,7 @@ export class Timer {
   node2: u64;
   fn: (arg: u32) => void;
   arg: u32;
-  cpu: u32;    // queue it is or was last on
+  cpu: u32;    // queue it is or was last on, or MOVING
   state: u32;  // TimerState
 }
 if (offsetof<Timer>() != 40) ERROR("Task embeds a Timer as five u64 fields");
@@ -81,46 +86,84 @@ export function timerQueuesInit(): void {
 export function timerInit(timer: Timer, fn: (arg: u32) => void, arg: u32): void {
   timer.fn = fn;
   timer.arg = arg;
-  timer.cpu = 0;
+  timer.cpu = thisCpu().id;
   timer.state = TimerState.IDLE;
 }
 
 /** Runs the timer's function once at `deadlineNs` (soon, when that has passed); a queued timer is moved. */
 export function timerStart(timer: Timer, deadlineNs: u64): void {
-  if (timer.state != TimerState.IDLE) timerCancel(timer);
-  const cpu = thisCpu().id;
-  const queue = queueAt(cpu);
-  spinLock(queueLock(queue));
-  timer.cpu = cpu;
+  const last = timerLock(timer);
+  timerDequeueLocked(last, timer);
+  const queue = timerIsRunningLocked(last, timer) ? last : timerMoveHere(last, timer);
   timer.state = TimerState.QUEUED;
   timerNode(timer).key = deadlineNs;
   rbInsert(queueTree(queue), timerNode(timer));
+  const isOurs = timer.cpu == thisCpu().id;
   spinUnlock(queueLock(queue));
-  timerAlarmBy(queue, deadlineNs);
+  if (isOurs) timerAlarmBy(queue, deadlineNs); // another CPU looks at its queue again after the function (M3)
 }
 
 /** Takes the timer off its queue; false when it was not there: its function has run or is running. */
 export function timerCancel(timer: Timer): bool {
-  const queue = queueAt(timer.cpu);
-  spinLock(queueLock(queue));
-  const wasQueued = timer.state == TimerState.QUEUED;
-  if (wasQueued) {
-    rbRemove(queueTree(queue), timerNode(timer));
-    timer.state = TimerState.IDLE;
-  }
+  const queue = timerLock(timer);
+  const wasQueued = timerDequeueLocked(queue, timer);
   spinUnlock(queueLock(queue));
   return wasQueued;
 }
 
 /**
- * Cancels, and waits until the function does not run on another CPU: the timer's memory may be reused afterwards.
- * Never called from the timer's own function, nor with a lock that the function takes.
+ * Cancels, and waits until the function does not run on another CPU: the timer's memory may be reused afterwards, if nobody starts it
+ * anew. Never called from the timer's own function, nor with a lock that the function takes.
  */
 export function timerCancelSync(timer: Timer): bool {
-  if (timerCancel(timer)) return true;
-  const runningPtr = changetype<usize>(queueAt(timer.cpu)) + offsetof<TimerQueue>("running");
-  while (atomic.load<u32>(runningPtr) == <u32>changetype<usize>(timer)) spinRelax();
-  return false;
+  const queue = timerLock(timer);
+  const wasQueued = timerDequeueLocked(queue, timer);
+  const isRunning = timerIsRunningLocked(queue, timer);
+  spinUnlock(queueLock(queue));
+  if (isRunning) while (atomic.load<u32>(runningPtr(queue)) == <u32>changetype<usize>(timer)) spinRelax();
+  return wasQueued;
+}
+
+/** Locks the queue that the timer is or was last on: it stays there until the lock is given up. */
+function timerLock(timer: Timer): TimerQueue {
+  const cpuPtr = changetype<usize>(timer) + offsetof<Timer>("cpu");
+  while (true) {
+    const cpu = atomic.load<u32>(cpuPtr);
+    if (cpu == MOVING) {
+      spinRelax();
+      continue;
+    }
+    const queue = queueAt(cpu);
+    spinLock(queueLock(queue));
+    if (atomic.load<u32>(cpuPtr) == cpu) return queue;
+    spinUnlock(queueLock(queue));
+  }
+}
+
+/** Makes this CPU's queue, which is locked then, the timer's instead of `last`. */
+function timerMoveHere(last: TimerQueue, timer: Timer): TimerQueue {
+  const cpu = thisCpu().id;
+  const here = queueAt(cpu);
+  if (last == here) return here;
+  const cpuPtr = changetype<usize>(timer) + offsetof<Timer>("cpu");
+  atomic.store<u32>(cpuPtr, MOVING);
+  spinUnlock(queueLock(last));
+  spinLock(queueLock(here));
+  atomic.store<u32>(cpuPtr, cpu);
+  return here;
+}
+
+function timerDequeueLocked(queue: TimerQueue, timer: Timer): bool {
+  if (timer.state != TimerState.QUEUED) return false;
+  rbRemove(queueTree(queue), timerNode(timer));
+  timer.state = TimerState.IDLE;
+  return true;
+}
+
+function runningPtr(queue: TimerQueue): usize { return changetype<usize>(queue) + offsetof<TimerQueue>("running"); }
+
+function timerIsRunningLocked(queue: TimerQueue, timer: Timer): bool {
+  return atomic.load<u32>(runningPtr(queue)) == <u32>changetype<usize>(timer);
 }
 
 export function timerIsQueued(timer: Timer): bool { return timer.state == TimerState.QUEUED; }
@@ -165,7 +208,6 @@ function timerFirstNs(queue: TimerQueue): u64 {
 }
 
 function timerRunDue(queue: TimerQueue, now: u64): void {
-  const runningPtr = changetype<usize>(queue) + offsetof<TimerQueue>("running");
   spinLock(queueLock(queue));
   while (true) {
     const first = queueTree(queue).leftmost;
@@ -173,11 +215,11 @@ function timerRunDue(queue: TimerQueue, now: u64): void {
     const timer = timerAt(first);
     rbRemove(queueTree(queue), timerNode(timer));
     timer.state = TimerState.IDLE; // M1
-    atomic.store<u32>(runningPtr, first);
+    atomic.store<u32>(runningPtr(queue), first);
     spinUnlock(queueLock(queue));
     timer.fn(timer.arg);
     spinLock(queueLock(queue));
-    atomic.store<u32>(runningPtr, 0);
+    atomic.store<u32>(runningPtr(queue), 0);
   }
   spinUnlock(queueLock(queue));
 }

@@ -1,7 +1,8 @@
 /**
  * Timers that send signals: timer_create's, and setitimer(ITIMER_REAL), which is one of them with number REAL_TIMER_ID.
  *
- * A periodic timer is armed again when it fires; expiries that the processor was too late for are counted as overruns.
+ * A periodic timer is armed again when it fires; expiries that the processor was too late for, or that the process's share of interrupts
+ * did not suffice for, are counted as overruns.
  *
  * Invariants  Y1  a timer with isDead set is not armed again: freeing it means setting that, then timerCancelSync.
  * Locking     POSIX_LOCK (Rank.TIMER_POSIX) guards every PosixTimer and the chains Process.posixTimers. Signals are sent
@@ -26,8 +27,8 @@ import { processGet, processPut } from "./process-table";
 
 /** Number of ITIMER_REAL's timer; timer_create's start at 0. */
 export const REAL_TIMER_ID: i32 = -1;
-/** Periods below this are served at this distance; the expiries between count as overruns. */
-const MIN_PERIOD_NS: u64 = 100_000;
+/** All periodic timers of a process together expire once in so many ns on the average; the expiries between count as overruns. */
+const SHARE_NS: u64 = 100_000;
 /** Most timers of one process. */
 const TIMERS_MAX: i32 = 4096;
 
@@ -135,7 +136,7 @@ export function posixTimerArm(timer: PosixTimer, deadlineNs: u64, intervalNs: u6
 function posixTimerFire(address: u32): void {
   const timer = posixTimerOf(address);
   spinLock(POSIX_LOCK);
-  const isDue = timer.deadlineNs != 0 && !timer.isDead;
+  const isDue = timer.deadlineNs != 0 && !timer.isDead && timer.deadlineNs <= monoNowNs();
   if (isDue) rearmLocked(timer);
   const process = processOf(timer.process);
   if (isDue) processGet(process);
@@ -152,8 +153,10 @@ function rearmLocked(timer: PosixTimer): void {
     return;
   }
   const now = monoNowNs();
+  const process = processOf(timer.process);
+  process.posixPaidNs = max<u64>(process.posixPaidNs, timer.deadlineNs) + SHARE_NS;
   let next = timer.deadlineNs + timer.intervalNs;
-  const earliest = max<u64>(now, timer.deadlineNs + MIN_PERIOD_NS);
+  const earliest = max<u64>(now, process.posixPaidNs);
   if (next < earliest) {
     const missed = (earliest - next) / timer.intervalNs + 1;
     timer.overrun += <u32>min<u64>(missed, 0x7fffffff);

@@ -54,9 +54,8 @@ export class Process {
   creds: u32;          // Cred (refcounted, immutable once shared)
   rlimits: u32;        // 16 pairs of u64
   posixTimers: u32;
-  itimerRealId: u32;
-  itimerRealDeadlineNs: u64;
-  itimerRealIntervalNs: u64;
+  pad5: u32;
+  posixPaidNs: u64;    // until when its periodic timers have used up their share of interrupts (posix-timer.ts)
   itimerVirtNs: u64;
   itimerVirtIntervalNs: u64;
   itimerProfNs: u64;

@@ -1,6 +1,10 @@
 /**
  * timerfd: a timer whose expiries are counted and read like a file.
  *
+ * A periodic one that has expired is armed again when its expiries are read or its state is asked for, with those counted that went by
+ * meanwhile: a short period costs a call each time.
+ *
+ * Invariants  T1  deadlineNs is the next expiry, 0: disarmed. While `waits` is set it is the one that came last, and the timer is at rest.
  * Locking  TimerFd.lock (Rank.TIMER_POSIX) guards the record; the timer's function takes it in the timer interrupt.
  * Units    ns of monoNowNs(); deadlineNs 0: disarmed.
  * Spec     timerfd_create(2).
@@ -24,8 +28,6 @@ import { File, FileOps, OpenFlag, PollEvent, fileOf, isErrPtr } from "./types";
 
 const TFD_TIMER_ABSTIME: u32 = 1;
 const TFD_TIMER_CANCEL_ON_SET: u32 = 2;
-/** Periods below this are served at this distance; all expiries are counted. */
-const MIN_PERIOD_NS: u64 = 100_000;
 
 @final @unmanaged
 class TimerFd {
@@ -40,11 +42,11 @@ class TimerFd {
   timer2: u64;
   timer3: u64;
   timer4: u64;
-  deadlineNs: u64;
-  intervalNs: u64;
+  deadlineNs: u64; // T1
+  intervalNs: u64; // 0: once
   expiries: u64;   // since the last read
   clock: i32;
-  pad: u32;
+  waits: u32;      // T1
 }
 
 const TIMERFD_OPS = changetype<FileOps>(memory.data(offsetof<FileOps>()));
@@ -83,27 +85,29 @@ export function sysTimerfdCreate(clock: i32, flags: u32): i64 {
   return fd;
 }
 
-/** The deadline has come: in the timer interrupt. */
+/** The deadline has come, in the timer interrupt: unless it was moved while this CPU waited for the lock. */
 function timerfdFire(address: u32): void {
   const tfd = timerfdOf(address);
   spinLock(timerfdLock(tfd));
-  if (tfd.deadlineNs != 0) fireLocked(tfd);
+  if (tfd.deadlineNs != 0 && !tfd.waits && tfd.deadlineNs <= monoNowNs()) fireLocked(tfd);
   spinUnlock(timerfdLock(tfd));
 }
 
 function fireLocked(tfd: TimerFd): void {
-  const now = monoNowNs();
   tfd.expiries++;
-  if (tfd.intervalNs == 0) {
-    tfd.deadlineNs = 0;
-  } else {
-    const late = max<u64>(now, tfd.deadlineNs + MIN_PERIOD_NS) - tfd.deadlineNs;
-    const missed = late > tfd.intervalNs ? late / tfd.intervalNs : 0;
-    tfd.expiries += missed;
-    tfd.deadlineNs += (missed + 1) * tfd.intervalNs;
-    timerStart(timerfdTimer(tfd), tfd.deadlineNs);
-  }
+  if (tfd.intervalNs == 0) tfd.deadlineNs = 0;
+  else tfd.waits = 1;
   wakeUpPoll(timerfdWait(tfd), PollEvent.IN | PollEvent.RDNORM);
+}
+
+/** Counts the periods that went by since the last expiry, and arms the timer for the next (T1). */
+function goOnLocked(tfd: TimerFd): void {
+  const now = monoNowNs();
+  const missed = now > tfd.deadlineNs ? (now - tfd.deadlineNs) / tfd.intervalNs : 0;
+  tfd.waits = 0;
+  tfd.expiries += missed;
+  tfd.deadlineNs += (missed + 1) * tfd.intervalNs;
+  timerStart(timerfdTimer(tfd), tfd.deadlineNs);
 }
 
 function timerfdRead(file: File, bufVa: u64, count: u32, pos: u64): i64 {
@@ -115,6 +119,7 @@ function timerfdRead(file: File, bufVa: u64, count: u32, pos: u64): i64 {
     if (file.flags & OpenFlag.NONBLOCK) result = -Errno.AGAIN;
     else if (waitSleep(timerfdWait(tfd), timerfdLock(tfd), 0) < 0) result = -Errno.RESTARTSYS;
   }
+  if (result == 0 && tfd.waits) goOnLocked(tfd);
   const expiries = tfd.expiries;
   if (result == 0) tfd.expiries = 0;
   spinUnlock(timerfdLock(tfd));
@@ -142,6 +147,7 @@ function timerfdRelease(file: File): void {
 function timerfdDisarm(tfd: TimerFd): void {
   spinLock(timerfdLock(tfd));
   tfd.deadlineNs = 0; // a function that waits for the lock finds itself disarmed
+  tfd.waits = 0;
   spinUnlock(timerfdLock(tfd));
   timerCancelSync(timerfdTimer(tfd));
 }
@@ -165,6 +171,7 @@ function timerfdError(fd: i32): i64 {
 /** Puts interval and time left of the timer at `ptr`, two u64. */
 function timerfdState(tfd: TimerFd, ptr: usize): void {
   spinLock(timerfdLock(tfd));
+  if (tfd.waits) goOnLocked(tfd);
   const now = monoNowNs();
   store<u64>(ptr, tfd.intervalNs);
   store<u64>(ptr, tfd.deadlineNs == 0 ? 0 : tfd.deadlineNs > now ? tfd.deadlineNs - now : 1, 8);
@@ -202,6 +209,7 @@ function timerfdArm(tfd: TimerFd, valueNs: u64, intervalNs: u64, isAbsolute: boo
   spinLock(timerfdLock(tfd));
   tfd.expiries = 0;
   tfd.intervalNs = intervalNs;
+  tfd.waits = 0;
   tfd.deadlineNs = deadlineNs;
   if (deadlineNs != 0) timerStart(timerfdTimer(tfd), deadlineNs);
   spinUnlock(timerfdLock(tfd));

@@ -1,6 +1,7 @@
 /* Capabilities and messages between processes: rights, derivation, revocation, calls, notifications, deaths. */
 #include "tap.h"
 #include "native.h"
+#include <pthread.h>
 #include <sys/prctl.h>
 
 static uint64_t given[4]; /* handles the parent installed, in a child */
@@ -78,6 +79,45 @@ static void nobody_claims(void) {
   if (setuid(65534) != 0 || native0(ROOT_CLAIM) != -EPERM) _exit(1);
 }
 
+static long raced, race_time;
+static int64_t race_end;
+
+/* Sets, lets ring and stops the one timer as fast as it can. */
+static void *timer_race(void *arg) {
+  while (now_ns() < race_end) {
+    native5(NOTIFICATION_TIMER, raced, 1, now_ns() + 300000 + (long)arg * 777, (long)arg % 2 * 1000, race_time);
+    if ((long)arg > 1) native2(NOTIFICATION_WAIT, raced, now_ns() + 1000);
+  }
+  return 0;
+}
+
+static void timer_of_several(long time) {
+  pthread_t threads[4];
+  raced = native0(NOTIFICATION_CREATE);
+  race_time = time;
+  race_end = now_ns() + 600000000;
+  for (long i = 0; i < 4; i++) pthread_create(&threads[i], NULL, timer_race, (void *)i);
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], NULL);
+  native5(NOTIFICATION_TIMER, raced, 1, 0, 0, time);
+  native2(NOTIFICATION_WAIT, raced, 1);
+  check(native2(NOTIFICATION_WAIT, raced, now_ns() + 5000000) == -ETIMEDOUT, "four threads set one timer, and it is silent when it is stopped");
+  check(native5(NOTIFICATION_TIMER, raced, 2, now_ns() + 1000000, 0, time) == 0 && native2(NOTIFICATION_WAIT, raced, 0) == 2, "and rings when it is set");
+  native1(CAP_DROP, raced);
+}
+
+/* More than one CPU could serve, were they not armed by who takes their bits. */
+static void timers_of_no_period(long time) {
+  long n[200];
+  for (int i = 0; i < 200; i++) {
+    n[i] = native0(NOTIFICATION_CREATE);
+    native5(NOTIFICATION_TIMER, n[i], 1, now_ns(), 1, time);
+  }
+  int rang = 0;
+  for (int i = 0; i < 200; i++) rang += native2(NOTIFICATION_WAIT, n[i], 0) == 1;
+  check(rang == 200, "200 timers with a period of 1 ns");
+  for (int i = 0; i < 200; i++) native1(CAP_DROP, n[i]);
+}
+
 static void timers_and_waits(void) {
   long n = native0(NOTIFICATION_CREATE), root = native0(ROOT_CLAIM), time = native1(TIME_OPEN, root);
   native1(CAP_DROP, root);
@@ -91,6 +131,8 @@ static void timers_and_waits(void) {
   check(native5(NOTIFICATION_TIMER, n, 1, 0, 0, time) == 0, "until it is stopped");
   native2(NOTIFICATION_WAIT, n, 1);
   check(native2(NOTIFICATION_WAIT, n, now_ns() + 20000000) == -ETIMEDOUT, "then a wait times out");
+  timer_of_several(time);
+  timers_of_no_period(time);
   native1(CAP_DROP, time);
   native1(CAP_DROP, n);
 }

@@ -1,6 +1,8 @@
 /* Time: clocks, sleeps, interval timers. Bounds are from below only: a busy machine may always be late. */
 #include "tap.h"
+#include <pthread.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/times.h>
 
 static volatile int alarms;
@@ -12,6 +14,65 @@ static int64_t clock_ns(clockid_t clock) {
   struct timespec t;
   if (clock_gettime(clock, &t)) return -1;
   return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static int raced;
+static int64_t race_end;
+
+static void *timerfd_race(void *arg) {
+  struct itimerspec when = {{0, (long)arg % 2 * 1000}, {0, 200000 + (long)arg * 777}};
+  uint64_t count;
+  while (now_ns() < race_end) {
+    timerfd_settime(raced, 0, &when, NULL);
+    if ((long)arg > 1 && read(raced, &count, sizeof count) < 0 && errno != EAGAIN) return arg;
+  }
+  return NULL;
+}
+
+static void timerfds(void) {
+  int fd = timerfd_create(CLOCK_MONOTONIC, 0);
+  struct itimerspec when = {{0, 10000000}, {0, 10000000}}, state;
+  uint64_t count = 0, more = 0;
+  int64_t before = now_ns();
+  check(fd >= 0 && timerfd_settime(fd, 0, &when, NULL) == 0, "timerfd_settime");
+  sleep_ms(55);
+  check(read(fd, &count, sizeof count) == sizeof count && count >= 5, "periods that nobody read are counted");
+  check(read(fd, &more, sizeof more) == sizeof more && now_ns() - before >= 10000000 * (int64_t)(count + more), "and none is early");
+  sleep_ms(25);
+  check(timerfd_gettime(fd, &state) == 0 && state.it_value.tv_nsec > 0 && state.it_value.tv_nsec <= 10000000, "the next is less than a period away");
+  before = now_ns();
+  when.it_interval.tv_nsec = when.it_value.tv_nsec = 1;
+  timerfd_settime(fd, 0, &when, NULL);
+  sleep_ms(20);
+  check(read(fd, &count, sizeof count) == sizeof count && count > 19000000 && count <= (uint64_t)(now_ns() - before), "a period of 1 ns");
+  when.it_interval.tv_nsec = when.it_value.tv_nsec = 0;
+  check(timerfd_settime(fd, 0, &when, &state) == 0 && state.it_interval.tv_nsec == 1, "stopped");
+  close(fd);
+
+  raced = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+  race_end = now_ns() + 500000000;
+  pthread_t threads[4];
+  void *failed = NULL, *result;
+  for (long i = 0; i < 4; i++) pthread_create(&threads[i], NULL, timerfd_race, (void *)i);
+  for (int i = 0; i < 4; i++) if (pthread_join(threads[i], &result) != 0 || result) failed = result;
+  timerfd_settime(raced, 0, &when, NULL);
+  check(!failed && read(raced, &count, sizeof count) < 0 && errno == EAGAIN, "four threads set one timerfd, and it is silent when it is stopped");
+  close(raced);
+}
+
+/* Their expiries are overruns, but for the share of interrupts that a process has. */
+static void many_timers(void) {
+  struct sigaction sa = {.sa_sigaction = note_info, .sa_flags = SA_SIGINFO};
+  sigaction(SIGUSR1, &sa, NULL);
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+  struct itimerspec when = {{0, 1}, {0, 1}};
+  timer_t id[300];
+  alarms = 0;
+  int made = 0;
+  for (int i = 0; i < 300; i++) made += timer_create(CLOCK_MONOTONIC, &event, &id[i]) == 0 && timer_settime(id[i], 0, &when, NULL) == 0;
+  while (alarms < 10) sleep_ms(1);
+  check(made == 300, "300 timers with a period of 1 ns");
+  for (int i = 0; i < 300; i++) timer_delete(id[i]);
 }
 
 int main(void) {
@@ -84,6 +145,8 @@ int main(void) {
   check(timer_delete(id) == 0, "timer_delete");
   check_errno(syscall(SYS_timer_delete, 12345), EINVAL, "no such timer");
   check_errno(syscall(SYS_timer_getoverrun, 12345), EINVAL, "nor its overruns");
+  timerfds();
+  many_timers();
   struct tms tms;
   check(times(&tms) != -1 && sysconf(_SC_CLK_TCK) == 100, "times");
   return tap_done();
