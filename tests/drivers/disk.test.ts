@@ -19,6 +19,14 @@ const ERRORS_TOLD = [
   "write: 0", "fsync of the writer: EIO", "and again: 0", "fsync of the other: EIO", "and again: 0", "fsync of one who came later: 0",
   "write elsewhere: 0", "fsync: 0", "read of what could not be written: 0",
 ].join("\n");
+/** Of the third disk, which has nothing on it. */
+const UNREADABLE = 1000;
+const UNREADABLE_TOLD = [
+  "read: EIO", "read past the cache: EIO", "read past the cache from before it: 131072", "read at the position: EIO",
+  "the position is: 0",
+].join("\n");
+const SYNCED = { o_sync: "O_SYNC: 262144", o_dsync: "O_DSYNC: 262144", writev: "O_SYNC by writev: 262144", rwf: "RWF_DSYNC: 262144", msync: "msync: 0" };
+const LOST_TOLD = ["write: 0", "syncfs: EIO", "and again: 0", "syncfs of the other: EIO", "syncfs of one who came later: 0", "syncfs of a place: EBADF"].join("\n");
 const path = (name: string): string => join(FOLDER, name);
 
 function image(name: string, mib: number, table = ""): string {
@@ -55,6 +63,10 @@ beforeAll(() => {
   for (let at = 0; at < marks.length; at += SECTOR) marks.writeUInt32LE(at / SECTOR, at);
   writeFileSync(path("marks"), marks);
   execFileSync("mcopy", ["-i", `${path("gpt.img")}@@${SECOND_AT * SECTOR}`, path("marks"), "::marks"]);
+  const readOnly = image("read-only.img", 4);
+  execFileSync("mkfs.fat", [readOnly], { stdio: "ignore" });
+  execFileSync("mcopy", ["-i", readOnly, path("hello.txt"), "::hello.txt"]);
+  writeFileSync(path("unreadable.conf"), `[inject-error]\nevent = "none"\niotype = "read"\nsector = "${UNREADABLE}"\nerrno = "5"\nonce = "off"\n`);
   writeFileSync(path("bad.conf"), `[inject-error]\nevent = "none"\niotype = "write"\nsector = "${BAD_SECTOR}"\nerrno = "5"\nonce = "off"\n`);
 });
 
@@ -67,7 +79,7 @@ async function manyDisks(vm: Vm): Promise<void> {
 
 async function partitions(vm: Vm): Promise<void> {
   await output(vm, "for i in 1 2 3 4 5 6 7 8 9; do [ -b /dev/vdb2 ] && break; sleep 1; done");
-  expect(await output(vm, "cd /dev; echo vd*")).toBe("vda vda1 vda5 vda6 vdb vdb1 vdb2 vdc vdd");
+  expect(await output(vm, "cd /dev; echo vd*")).toBe("vda vda1 vda5 vda6 vdb vdb1 vdb2 vdc vdd vde");
   expect(await output(vm, "awk '/vd[ab]/ {print $1, $2, $3, $4}' /proc/partitions")).toBe(
     ["254 0 65536 vda", "254 1 40960 vda1", "254 5 4096 vda5", "254 6 2048 vda6", "254 16 65536 vdb", "254 17 4096 vdb1", "254 18 40960 vdb2"].join("\n"));
   expect(await output(vm, "blockdev --getsize64 /dev/vda5; blockdev --getsize64 /dev/vda")).toBe(`${8192 * SECTOR}\n${64 * MIB}`);
@@ -75,15 +87,16 @@ async function partitions(vm: Vm): Promise<void> {
 
 /** Disks and partitions in /sys: commands and what they print. */
 const SYSFS: readonly (readonly [command: string, output: string])[] = [
-  ["cd /sys/block; echo *", "vda vdb vdc vdd"],
-  ["cd /sys/class/block; echo *", "vda vda1 vda5 vda6 vdb vdb1 vdb2 vdc vdd"],
+  ["cd /sys/block; echo *", "vda vdb vdc vdd vde"],
+  ["cd /sys/class/block; echo *", "vda vda1 vda5 vda6 vdb vdb1 vdb2 vdc vdd vde"],
   ["cd /sys/block/vda; cat size ro removable range dev", "131072\n0\n0\n16\n254:0"],
   ["cd /sys/block/vda/vda5; cat size start partition dev ro", "8192\n92160\n5\n254:5\n0"],
   ["cd /sys/dev/block/254:18; cat size start uevent", "81920\n16384\nMAJOR=254\nMINOR=18\nDEVNAME=vdb2\nDEVTYPE=partition\nPARTN=2"],
+  ["cat /sys/block/vde/ro", "1"],
   ["cd /sys/block/vdb/queue; cat logical_block_size write_cache max_sectors_kb", "512\nwrite back\n128"],
   ["cat /sys/block/vdc/device/vendor; readlink -f /sys/class/block/vda1 | sed 's|.*/block/||'", "0x1af4\nvda/vda1"],
   ["awk '{print ($1 > 0), NF}' /sys/block/vda/stat", "1 17"],
-  ["cat /sys/block/vde/size 2>&1 | grep -c 'No such'; echo 1 2>/dev/null >/sys/block/vda/size || echo refused", "1\nrefused"],
+  ["cat /sys/block/vdf/size 2>&1 | grep -c 'No such'; echo 1 2>/dev/null >/sys/block/vda/size || echo refused", "1\nrefused"],
 ];
 
 async function sysfs(vm: Vm): Promise<void> {
@@ -107,6 +120,7 @@ async function errorsOfFile(vm: Vm): Promise<void> {
   const mark = readFileSync(path("gpt.img")).readUInt32LE(BAD_SECTOR * SECTOR);
   await output(vm, "mount -t vfat /dev/vdb2 /mnt");
   expect(await output(vm, `disk-calls errors /mnt/marks ${mark * SECTOR}`)).toBe(ERRORS_TOLD);
+  expect(await output(vm, `disk-calls lost /mnt/marks ${mark * SECTOR} /mnt`)).toBe(LOST_TOLD);
   await output(vm, "umount /mnt");
 }
 
@@ -129,6 +143,29 @@ async function devices(vm: Vm): Promise<void> {
   await output(vm, "md5sum /dev/vdb > /dev/null; grep -q vdb /proc/diskstats");
 }
 
+/** What says that it is on the medium is there, as the host finds at once; so is everything on a mount that is synchronous. */
+async function synced(vm: Vm): Promise<void> {
+  const onMedium = (name: string): string => execFileSync("mcopy", ["-i", `${path("mbr.img")}@@${MIB}`, `::${name}`, "-"], { encoding: "latin1" });
+  await output(vm, "mount -t vfat /dev/vda1 /mnt && mkdir /mnt/s && sync");
+  expect(await output(vm, "disk-calls synced /mnt/s")).toBe(Object.values(SYNCED).join("\n"));
+  const sums = Object.keys(SYNCED).map((name) => execFileSync("md5sum", { input: Buffer.from(onMedium(`s/${name}`), "latin1"), encoding: "utf8" }));
+  expect(new Set(sums)).toEqual(new Set([`${(await output(vm, "md5sum < /mnt/s/o_sync")).split(" ")[0]!}  -\n`]));
+  await output(vm, "umount /mnt; mount -t vfat -o sync /dev/vda1 /mnt; echo at once > /mnt/new; mkdir /mnt/dir; mv /mnt/new /mnt/dir/moved; rm -r /mnt/s");
+  expect(onMedium("dir/moved")).toBe("at once\n");
+  expect(() => execFileSync("mdir", ["-b", "-i", `${path("mbr.img")}@@${MIB}`, "::s"], { stdio: "ignore" })).toThrow();
+  expect(await output(vm, "grep -o 'vfat rw,sync' /proc/mounts; rm -r /mnt/dir; umount /mnt")).toBe("vfat rw,sync");
+}
+
+/** A disk that nobody may write: mount(8) hears so and mounts it read-only. */
+async function readOnly(vm: Vm): Promise<void> {
+  await output(vm, "mount -t vfat -o rw /dev/vde /mnt");
+  expect(await output(vm, "grep -c '^/dev/vde /mnt vfat ro,' /proc/mounts; cat /mnt/hello.txt")).toBe("1\nfrom the host");
+  expect((await vm.run("echo x > /mnt/new")).output).toMatch(/Read-only/);
+  expect((await vm.run("mount -o remount,rw /mnt")).status).not.toBe(0);
+  expect((await vm.run("echo x > /dev/vde")).output).toMatch(/Read-only/);
+  await output(vm, "umount /mnt");
+}
+
 /** The table is damaged while the system runs. */
 async function damaged(vm: Vm): Promise<void> {
   await output(vm, "for at in 572 $((64*1048576-512+60)); do printf X | dd of=/dev/vdb bs=1 seek=$at conv=notrunc 2>/dev/null; done");
@@ -139,15 +176,20 @@ async function damaged(vm: Vm): Promise<void> {
 }
 
 test("partitions, a file system on one, and the devices themselves", () => {
-  const disks = [path("mbr.img"), `blkdebug:${path("bad.conf")}:${path("gpt.img")}`, image("third.img", 1), image("fourth.img", 2)];
-  return withVm(targetOptions({ cpus: 2, initrd: path("root.cpio"), disks, deadlineMs: TEST_MS }), async (vm) => {
+  const unreadable = `blkdebug:${path("unreadable.conf")}:${image("third.img", 1)}`;
+  const disks = [path("mbr.img"), `blkdebug:${path("bad.conf")}:${path("gpt.img")}`, unreadable, image("fourth.img", 2)];
+  const extraArgs = ["-drive", `if=none,id=ro,format=raw,readonly=on,file=${path("read-only.img")}`, "-device", "virtio-blk-pci,disable-legacy=on,drive=ro"];
+  return withVm(targetOptions({ cpus: 2, initrd: path("root.cpio"), disks, extraArgs, deadlineMs: TEST_MS }), async (vm) => {
     await vm.expectPrompt(BOOT_MS);
     await manyDisks(vm);
     await partitions(vm);
     await sysfs(vm);
     await mounted(vm);
+    await synced(vm);
     await errorsOfFile(vm);
     await devices(vm);
+    expect(await output(vm, `disk-calls unreadable /dev/vdc ${UNREADABLE * SECTOR}`)).toBe(UNREADABLE_TOLD);
+    await readOnly(vm);
     expect(await output(vm, `disk-calls errors /dev/vdb2 $((${BAD_SECTOR - SECOND_AT} * 512))`)).toBe(ERRORS_TOLD);
     await damaged(vm);
     const sum = (await output(vm, "cat /tmp/sum")).split(" ")[0]!;

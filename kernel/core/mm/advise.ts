@@ -127,27 +127,33 @@ const MS_ASYNC: u32 = 1;
 const MS_INVALIDATE: u32 = 2;
 const MS_SYNC: u32 = 4;
 
-/** msync(2): shared pages are the file's own, so there is nothing to write; only the range is judged. 0 or -errno. */
+/** msync(2): shared pages are the file's own; with MS_SYNC each file is brought to its medium, without it that is left to write-back. 0 or -errno. */
 export function mmSync(mm: AddressSpace, va: u64, len: u64, flags: u32): i32 {
   if (flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) || va & PAGE_MASK) return -Errno.INVAL;
   if ((flags & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC)) return -Errno.INVAL;
   const size = pageAlignUp(len);
   if (va + size < va) return -Errno.NOMEM;
-  mmLock(mm);
-  const result = syncLocked(mm, va, va + size, flags);
-  mmUnlock(mm);
-  return result;
+  let hole: i32 = 0;
+  for (let at = va; at < va + size;) {
+    mmLock(mm);
+    const vma = vmaFind(mm, at);
+    const isOver = !vma || vma.start >= va + size;
+    if (isOver || vma!.start > at) hole = -Errno.NOMEM; // reported at the end: the rest is synced, as on Linux
+    const file = isOver ? 0 : fileToSync(vma!, flags);
+    const isRefused = !isOver && (flags & MS_INVALIDATE) != 0 && (vma!.flags & VmFlag.LOCKED) != 0;
+    at = isOver ? va + size : vma!.end;
+    if (file != 0) MM_HOOKS.fileRef(file, 1);
+    mmUnlock(mm);
+    const failed = isRefused ? -Errno.BUSY : file != 0 ? MM_HOOKS.fileSync(file) : 0;
+    if (file != 0) MM_HOOKS.fileRef(file, -1);
+    if (failed != 0) return failed;
+  }
+  return hole;
 }
 
-function syncLocked(mm: AddressSpace, start: u64, end: u64, flags: u32): i32 {
-  let at = start;
-  while (at < end) {
-    const vma = vmaAt(mm, at);
-    if (!vma) return -Errno.NOMEM;
-    if (flags & MS_INVALIDATE && vma.flags & VmFlag.LOCKED) return -Errno.BUSY;
-    at = vma.end;
-  }
-  return 0;
+/** The file that MS_SYNC brings to its medium, of an area that may have changed it; 0: none. */
+function fileToSync(vma: Vma, flags: u32): usize {
+  return flags & MS_SYNC && vma.flags & VmFlag.SHARED && vma.file != 0 ? vma.file : 0;
 }
 
 /** mincore(2) for up to `count` pages from `va`: a byte for each at linear `ptr`; 0, or -NOMEM at a hole. */

@@ -10,6 +10,7 @@
  *   fileRef      no         nothing: adds `delta` (+1 or -1) references to `file`; -1 may be the last
  *   fileMmap     yes        -errno when `file` must not be mapped so (access, kind, seals; ACCES, NODEV, PERM), else
  *                           FileMmap. prot and flags are mmap's.
+ *   fileSync     yes        0 when what was written to `file` is on its medium, else -errno; without AddressSpace.lock
  *   limit        no         soft limit of RLIMIT number `resource` of the calling process (~0: none)
  *   random       no         64 random bits for address-space layout
  *   oomKill      no         sends SIGKILL to the process using most memory (logs it); 0 when there is nobody to kill
@@ -24,6 +25,7 @@ export class MmHooks {
   cachedPages: (file: usize, index: u64, count: u32, outPtr: usize) => u32;
   fileRef: (file: usize, delta: i32) => void;
   fileMmap: (file: usize, prot: u32, flags: u32) => i32;
+  fileSync: (file: usize) => i32;
   limit: (resource: u32) => u64;
   random: () => u64;
   oomKill: () => u32;
@@ -49,6 +51,7 @@ function noCachedPages(file: usize, index: u64, count: u32, outPtr: usize): u32 
 }
 function noFileRef(file: usize, delta: i32): void {}
 function noFileMmap(file: usize, prot: u32, flags: u32): i32 { return -ENODEV; }
+function noFileSync(file: usize): i32 { return 0; }
 function noLimit(resource: u32): u64 { return ~<u64>0; }
 function noOomKill(): u32 { return 0; }
 function noCache(): u32 { return 0; }
@@ -69,6 +72,7 @@ export function mmHooksInit(): void {
   MM_HOOKS.cachedPages = noCachedPages;
   MM_HOOKS.fileRef = noFileRef;
   MM_HOOKS.fileMmap = noFileMmap;
+  MM_HOOKS.fileSync = noFileSync;
   MM_HOOKS.limit = noLimit;
   MM_HOOKS.random = weakRandom;
   MM_HOOKS.oomKill = noOomKill;
@@ -82,11 +86,13 @@ export function mmFilePageHookSet(
   cachedPages: (file: usize, index: u64, count: u32, outPtr: usize) => u32,
   fileRef: (file: usize, delta: i32) => void,
   fileMmap: (file: usize, prot: u32, flags: u32) => i32,
+  fileSync: (file: usize) => i32,
 ): void {
   MM_HOOKS.getPage = getPage;
   MM_HOOKS.cachedPages = cachedPages;
   MM_HOOKS.fileRef = fileRef;
   MM_HOOKS.fileMmap = fileMmap;
+  MM_HOOKS.fileSync = fileSync;
 }
 
 /** Installs what gives back cached names when memory is full (VFS). */

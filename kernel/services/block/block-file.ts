@@ -97,7 +97,7 @@ function blockRead(file: File, bufVa: u64, count: u32, pos: u64): i64 {
   while (done < total && !isDying()) {
     const part = min<u32>(total - done, PAGE - (<u32>(offset + done) & (PAGE - 1)));
     const failed = buffersReadAhead(diskOf(device), offset + done, bufVa + done, part, run + ((total - done) >> 12));
-    if (failed < 0) return done != 0 ? done : failed;
+    if (failed < 0) return done != 0 ? <i64>done : <i64>failed;
     done += part;
   }
   return done;
@@ -137,7 +137,7 @@ function pagesPut(disk: Disk, offset: u64, bufVa: u64, total: u32, bouncePa: u64
   while (done < total && !isDying()) {
     const part = min<u32>(total - done, PAGE - (<u32>(offset + done) & (PAGE - 1)));
     const failed = bufToPhys(bouncePa, bufVa + done, part) != 0 ? -(<i32>Errno.FAULT) : buffersPut(disk, offset + done, bouncePa, part);
-    if (failed < 0) return done != 0 ? done : failed;
+    if (failed < 0) return done != 0 ? <i64>done : <i64>failed;
     done += part;
   }
   return done;
@@ -158,7 +158,7 @@ function directMove(device: BlockDevice, bufVa: u64, total: u32, pos: u64, isWri
     failed = isWrite ? chunkWrite(disk, offset + done, part, bufVa + done) : chunkRead(disk, offset + done, part, bufVa + done);
     if (failed == 0) done += part;
   }
-  return done != 0 ? done : failed;
+  return done != 0 ? <i64>done : <i64>failed;
 }
 
 function chunkRead(disk: Disk, offset: u64, part: u32, bufVa: u64): i32 {

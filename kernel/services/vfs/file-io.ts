@@ -8,6 +8,7 @@ import { currentTask } from "../../core/sched/cpu";
 import { File, FileMode, FileRight, Inode, OpenFlag, fileOpsOf, inodeOf, superOf } from "./types";
 import { filePosLock, filePosUnlock } from "./file";
 import { inodeLock, inodeUnlock } from "./inode";
+import { MountFlag } from "./mount";
 import { setIdDropLocked } from "./attributes";
 import { rlimitNow } from "./fd-table";
 
@@ -70,6 +71,21 @@ export function fileWriteAt(file: File, bufVa: u64, count: u32, pos: u64, append
   if (!(file.mode & FileRight.WRITE)) return -(<i64>Errno.BADF);
   if (!(file.mode & FileRight.SEEKABLE)) return -(<i64>Errno.SPIPE);
   return writeSeekable(file, bufVa, count, pos, appends || (file.flags & <u32>OpenFlag.APPEND) != 0, false);
+}
+
+/**
+ * What a write that moved `n` bytes answers: with O_SYNC or O_DSYNC, on a mount with "sync", or when `isAsked` (RWF_DSYNC, RWF_SYNC), they
+ * are on the medium first; an error on the way there takes the place of `n`, as on Linux. The caller holds no lock of the file's.
+ */
+export function fileWritten(file: File, n: i64, isAsked: bool): i64 {
+  if (n <= 0) return n;
+  const inode = inodeOf(file.inode);
+  const isWanted = isAsked || file.flags & <u32>OpenFlag.DSYNC || superOf(inode.sb).flags & MountFlag.SYNCHRONOUS;
+  if (!isWanted) return n;
+  const kind = inode.mode & <u32>FileMode.IFMT;
+  if (kind != FileMode.IFREG && kind != FileMode.IFBLK) return n;
+  const failed = fileOpsOf(file).fsync(file);
+  return failed < 0 ? <i64>failed : n;
 }
 
 function writeSeekable(file: File, bufVa: u64, count: u32, pos: u64, appends: bool, moves: bool): i64 {

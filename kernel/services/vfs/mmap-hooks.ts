@@ -17,7 +17,7 @@ const MAP_SHARED: u32 = 1;
 const SEALS_WRITE: u32 = 8 | 16;
 
 export function mmapHooksInit(): void {
-  mmFilePageHookSet(hookGetPage, hookCachedPages, hookFileRef, hookFileMmap);
+  mmFilePageHookSet(hookGetPage, hookCachedPages, hookFileRef, hookFileMmap, hookFileSync);
   mmCacheHookSet(hookCacheShrink);
 }
 
@@ -56,6 +56,13 @@ function hookFileMmap(file: usize, prot: u32, flags: u32): i32 {
   if (prot & PROT_EXEC && f.mount && mountOf(f.mount).flags & MountFlag.NOEXEC) return -(<i32>Errno.PERM);
   if (sharesWrites && fileSeals(f) & SEALS_WRITE) return -(<i32>Errno.PERM);
   return fileOpsOf(f).mmap(f, prot, flags);
+}
+
+/** Files that have nothing to bring anywhere (devices, capabilities' memory) are as they should be. */
+function hookFileSync(file: usize): i32 {
+  const f = fileOf(file);
+  const result = fileOpsOf(f).fsync(f);
+  return result == -(<i32>Errno.INVAL) ? 0 : result;
 }
 
 /** Seals belong to the inode; memfd keeps them in Inode.data3. */

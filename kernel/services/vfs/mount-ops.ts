@@ -19,12 +19,15 @@ import { FsContext } from "./fs-context";
 /** MS_* bits that choose an operation instead of being kept. */
 const PROPAGATION: u32 = 0x20000 | 0x40000 | 0x80000 | 0x100000;
 const DETACH: u32 = 2;
+/** Flags that all mounts of a file system share, beside read-only. */
+const SUPER_KEPT: u32 = <u32>MountFlag.SYNCHRONOUS | <u32>MountFlag.DIRSYNC;
 
 /** Mounts a new file system of NUL-terminated type at `place`. 0 or -errno. */
 export function mountAdd(place: Path, typeName: usize, source: usize, flags: u32, options: usize): i32 {
   const made = fsTypeMount(typeName, source, flags, options);
   if (isErrPtr(made)) return <i32>made;
   const sb = superOf(made);
+  sb.flags |= flags & SUPER_KEPT;
   const r = mountPlace(place, sb, dentryOf(sb.root), flags, source);
   if (r < 0) superPut(sb);
   return r;
@@ -63,6 +66,7 @@ export function mountRemount(place: Path, flags: u32, options: usize): i32 {
   if (forbids && !superWritersForbid(sb)) return -(<i32>Errno.BUSY);
   const r = isWhole ? superOpsOf(sb).remount(sb, flags, options) : 0;
   if (r == 0) m.flags = flags & MOUNT_KEPT;
+  if (r == 0 && isWhole) sb.flags = sb.flags & ~SUPER_KEPT | flags & SUPER_KEPT;
   if (forbids) superWritersAllow(sb); // after the flags: whoever opens now sees them
   return r;
 }

@@ -6,8 +6,10 @@
 import { Errno } from "../../abi/errno";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import {
-  Dentry, File, FileMode, FileRight, Inode, InodeFlag, OpenFlag, dentryOf, fileOpsOf, inodeOf, inodeOpsOf, isErrPtr, mountOf,
+  Dentry, File, FileMode, FileRight, Inode, InodeFlag, OpenFlag, dentryOf, fileOpsOf, inodeOf, inodeOpsOf, isErrPtr, mountOf, superOf,
 } from "./types";
+import { errseqSample } from "../../lib/errseq";
+import { superErrors } from "./super-block";
 import { DentryFlag, dentryAlloc, dentryInstantiate, dentryPut } from "./dcache";
 import { inodeGet, inodeLock, inodePut, inodeUnlock } from "./inode";
 import { MountFlag, mountGet, mountPut, mountWritable } from "./mount";
@@ -234,6 +236,7 @@ function openChecked(file: File, inode: Inode, flags: u32, how: u32): i32 {
   if (kind == FileMode.IFREG || kind == FileMode.IFDIR) file.mode |= FileRight.SEEKABLE;
   file.ops = inode.fileOps;
   if (inode.fileOps == changetype<usize>(FILE_OPS_NONE) && modeIsSpecial(inode.mode)) file.ops = specialFileOps(inode.mode);
+  file.superErrorsSeen = errseqSample(superErrors(superOf(inode.sb)));
   r = fileOpsOf(file).open(inode, file);
   if (r < 0) return r;
   return flags & <u32>OpenFlag.TRUNC && how != OpenHow.CREATED ? openTruncate(file, inode) : 0;

@@ -133,6 +133,9 @@ export function fsTypeMount(name: usize, source: usize, flags: u32, options: usi
   return <usize>-(<i32>Errno.NODEV);
 }
 
+/** The word where errors of write-back of anything in it are kept (lib/errseq.ts). */
+export function superErrors(sb: SuperBlock): usize { return changetype<usize>(sb) + offsetof<SuperBlock>("errors"); }
+
 /** A new super block with its own st_dev and one reference; null when memory is full. */
 export function superAlloc(typeName: string, magic: u32): SuperBlock | null {
   const ptr = kzalloc(offsetof<SuperBlock>());

@@ -6,7 +6,7 @@ import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { schedYieldPoint } from "../../core/sched/sched";
 import { File, FileMode, FileRight, OpenFlag, inodeOf } from "./types";
 import { fdBorrow, fdReturn, heldFile } from "./fd-table";
-import { IO_MAX, fileReadAt, fileWrite, fileWriteAt } from "./file-io";
+import { IO_MAX, fileReadAt, fileWrite, fileWriteAt, fileWritten } from "./file-io";
 import { kernelBuf } from "./io-buf";
 
 const CHUNK: u32 = 32768;
@@ -36,7 +36,7 @@ function fileCopy(input: File, inPos: u64, output: File, outPos: i64, count: u32
     schedYieldPoint();
   }
   kfree(buffer);
-  return done ? done : r;
+  return done ? fileWritten(output, done, false) : r;
 }
 
 /** Brings a user offset in: 0, or -errno; NONE when the pointer is null. */

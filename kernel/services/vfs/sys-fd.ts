@@ -3,13 +3,14 @@ import { servedSyncAll } from "./served/flusher";
 import { userLoad32, userStore32 } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
-import { File, FileMode, FileRight, OpenFlag, fileOpsOf, inodeOf, superOf } from "./types";
+import { errseqCheck } from "../../lib/errseq";
+import { File, FileMode, FileRight, OpenFlag, SuperBlock, fileOpsOf, inodeOf, superOf } from "./types";
 import { fileGet, filePut } from "./file";
 import {
   fdBorrow, fdCloexec, fdCloexecSet, fdInstallFrom, fdReplace, fdReturn, heldFile, rlimitNow,
 } from "./fd-table";
 import { inodeOwnerCheck } from "./credentials";
-import { superOpsOf } from "./super-block";
+import { superErrors, superOpsOf } from "./super-block";
 import { fcntlLock, flockFile } from "./file-lock";
 import { fileSealsControl } from "./memfd";
 import { fileIsPipe, pipeCapacity, pipeResize } from "./pipe";
@@ -200,11 +201,18 @@ export function sysSync(): i64 {
   return 0;
 }
 
+/** All of `sb`; an error of before that nobody told `file` of is told now. */
+function fileSyncAll(file: File, sb: SuperBlock): i32 {
+  const failed = superOpsOf(sb).sync(sb);
+  const told = errseqCheck(superErrors(sb), changetype<usize>(file) + offsetof<File>("superErrorsSeen"));
+  return failed < 0 ? failed : told;
+}
+
 export function sysSyncfs(fd: i32): i64 {
   const held = fdBorrow(fd);
   if (!held) return -(<i64>Errno.BADF);
-  const sb = superOf(inodeOf(heldFile(held).inode).sb);
-  const r = superOpsOf(sb).sync(sb);
+  const file = heldFile(held);
+  const r = file.mode & FileRight.PATH_ONLY ? -(<i32>Errno.BADF) : fileSyncAll(file, superOf(inodeOf(file.inode).sb));
   fdReturn(held);
   return r;
 }

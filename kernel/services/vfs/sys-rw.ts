@@ -5,7 +5,7 @@ import { kfree, kmalloc } from "../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { File, FileRight, PollEvent, fileOpsOf } from "./types";
 import { fdBorrow, fdReturn, heldFile } from "./fd-table";
-import { IO_MAX, fileAppend, fileRead, fileReadAt, fileWrite, fileWriteAt } from "./file-io";
+import { IO_MAX, fileAppend, fileRead, fileReadAt, fileWrite, fileWriteAt, fileWritten } from "./file-io";
 import { filePosLock, filePosUnlock } from "./file";
 import { bufRangeOk } from "./io-buf";
 
@@ -16,6 +16,8 @@ const IOV_FAST: u32 = 8;
 const RWF_APPEND: u32 = 16;
 const RWF_KNOWN: u32 = 31;
 const RWF_NOWAIT: u32 = 8;
+/** RWF_DSYNC, RWF_SYNC. */
+const RWF_SYNCS: u32 = 2 | 4;
 /** "At the file's position" for the vectored calls. */
 const AT_POSITION: i64 = -1;
 
@@ -30,7 +32,8 @@ export function sysRead(fd: i32, bufVa: u64, count: u64): i64 {
 export function sysWrite(fd: i32, bufVa: u64, count: u64): i64 {
   const held = fdBorrow(fd);
   if (!held) return -(<i64>Errno.BADF);
-  const r = bufRangeOk(bufVa, count) ? fileWrite(heldFile(held), bufVa, <u32>min<u64>(count, IO_MAX)) : badBuffer(held, FileRight.WRITE);
+  let r = bufRangeOk(bufVa, count) ? fileWrite(heldFile(held), bufVa, <u32>min<u64>(count, IO_MAX)) : badBuffer(held, FileRight.WRITE);
+  r = fileWritten(heldFile(held), r, false);
   fdReturn(held);
   return r;
 }
@@ -53,7 +56,8 @@ export function sysPwrite64(fd: i32, bufVa: u64, count: u64, pos: i64): i64 {
   if (pos < 0) return -(<i64>Errno.INVAL);
   const held = fdBorrow(fd);
   if (!held) return -(<i64>Errno.BADF);
-  const r = bufRangeOk(bufVa, count) ? fileWriteAt(heldFile(held), bufVa, <u32>min<u64>(count, IO_MAX), pos, false) : badBuffer(held, FileRight.WRITE);
+  let r = bufRangeOk(bufVa, count) ? fileWriteAt(heldFile(held), bufVa, <u32>min<u64>(count, IO_MAX), pos, false) : badBuffer(held, FileRight.WRITE);
+  r = fileWritten(heldFile(held), r, false);
   fdReturn(held);
   return r;
 }
@@ -90,7 +94,8 @@ function vectorIo(fd: i32, iovVa: u64, count: u64, pos: i64, flags: u32, writes:
   if (count > IOV_MAX) return -(<i64>Errno.INVAL);
   const held = fdBorrow(fd);
   if (!held) return -(<i64>Errno.BADF);
-  const r = vectorFetch(heldFile(held), iovVa, <u32>count, pos, flags, writes);
+  let r = vectorFetch(heldFile(held), iovVa, <u32>count, pos, flags, writes);
+  if (writes) r = fileWritten(heldFile(held), r, (flags & RWF_SYNCS) != 0);
   fdReturn(held);
   return r;
 }

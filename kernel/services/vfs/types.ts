@@ -43,6 +43,8 @@ export class SuperBlock {
   nameMax: u32;      // bytes of a name
   writers: i32;      // atomic: files open for writing; -1 while it is being remounted read-only
   isMemory: u32;     // its pages have no other home (core/mm/shmem.ts)
+  errors: u32;       // of write-back (lib/errseq.ts)
+  pad: u32;
 }
 
 @final @unmanaged
@@ -150,6 +152,8 @@ export class File {
   seals: u32;
   name: u32;         // a string: what /proc/PID/fd shows of an anonymous file
   errorsSeen: u32;   // of write-back (lib/errseq.ts): what fsync told of already
+  superErrorsSeen: u32; // the same of SuperBlock.errors, and syncfs
+  pad: u32;
 }
 
 /** WRITER and DENIES count in Inode.writeDeny; STREAM has no position. */

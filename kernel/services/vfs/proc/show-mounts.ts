@@ -14,6 +14,8 @@ const MS_RDONLY: u32 = 1;
 const MS_NOSUID: u32 = 2;
 const MS_NODEV: u32 = 4;
 const MS_NOEXEC: u32 = 8;
+const MS_SYNCHRONOUS: u32 = 16;
+const MS_DIRSYNC: u32 = 128;
 const MS_NOATIME: u32 = 1024;
 
 export function mountsShow(seq: SeqBuf, pid: u32, tid: u32): i32 {
@@ -95,6 +97,9 @@ function optionsPut(seq: SeqBuf, mount: Mount): void {
   if (mount.flags & MS_NOSUID) seqStr(seq, ",nosuid");
   if (mount.flags & MS_NODEV) seqStr(seq, ",nodev");
   if (mount.flags & MS_NOEXEC) seqStr(seq, ",noexec");
+  const shared = superOf(mount.sb).flags;
+  if (shared & MS_SYNCHRONOUS) seqStr(seq, ",sync");
+  if (shared & MS_DIRSYNC) seqStr(seq, ",dirsync");
   seqStr(seq, mount.flags & MS_NOATIME ? ",noatime" : ",relatime");
 }
 

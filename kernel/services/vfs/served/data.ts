@@ -20,7 +20,8 @@ import { diskTransfer } from "../../block/disk";
 import { Request, requestAdd, requestCreate, requestFree, REQUEST_PIECES } from "../../block/request";
 import { pageZeroPart } from "../file-pages";
 import { pageCacheFind, pageCacheGet, pageCacheInsert, pageCacheInsertRead, pageCacheNext } from "../page-cache";
-import { Inode, inodeOf } from "../types";
+import { superErrors } from "../super-block";
+import { Inode, inodeOf, superOf } from "../types";
 import { callBegin, callEnd, callMake, Connection, reply32, reply64, replyAt, requestPut64, requestPutNode } from "./connection";
 import { DevicePlace, extentsTake, placeFind } from "./extents";
 import {
@@ -167,6 +168,7 @@ export function inodeWriteBack(si: ServedInode): i32 {
   let failed = inode.nlink == 0 ? namelessDrop(si, inode) : writeBackLocked(si, inode);
   if (failed < 0) {
     errseqSet(errorsOf(si), failed);
+    errseqSet(superErrors(superOf(inode.sb)), failed);
     pagesUndirty(inode, 0);
   }
   ioUnlock(si);

@@ -25,7 +25,7 @@ import { SEEK_DATA, SEEK_HOLE, servedAllocate, servedFileOps, servedTruncate } f
 import {
   dirtyMark, fsOf, metaTake, mountOfFs, nodeTake, pagesUndirty, servedInodeFind, servedInodeGone, servedInodeNew, ServedInode, servedOf, ServedSuper,
 } from "./inode";
-import { blocksReclaim, metadataFsync } from "./sync";
+import { blocksReclaim, metadataFsync, namesChanged } from "./sync";
 
 /** "." and ".." stand before the server's positions. */
 const DOTS: u64 = 2;
@@ -125,6 +125,7 @@ function servedCreate(dir: Inode, name: usize, length: u32, mode: u32, rdev: u64
   }
   callEnd(c);
   if (result < 0) return made;
+  namesChanged(fs);
   inodeTouchModified(dir);
   if (isDirectory) dir.nlink++;
   return made;
@@ -146,6 +147,7 @@ function nameRemove(dir: Inode, name: usize, length: u32, inode: Inode, method: 
   if (result == 0) nodeTake(target, replyAt(c, FsUnlink.R_NODE));
   callEnd(c);
   if (result < 0) return result;
+  namesChanged(fs);
   inode.nlink = 0;
   inodeTouchModified(dir);
   return 0;
@@ -191,6 +193,7 @@ function servedRename(
   }
   callEnd(c);
   if (result < 0) return result;
+  namesChanged(fs);
   const isDirectory = (inode.mode & <u32>FileMode.IFMT) == FileMode.IFDIR;
   if (target) {
     inodeOf(target).nlink = 0;

@@ -14,7 +14,7 @@ import { buffersWrite } from "../../block/buffer-cache";
 import { dirtySinceNs } from "../../block/buffer-table";
 import { dirtyPages, diskOfFs, hasDirty, hasDoomed, ServedSuper } from "./inode";
 import { flusherAwait, flusherIsThere, flusherLost, flusherTake, syncAwait, syncDraw, syncOwed, syncPaid, tablePin, tableUnpin } from "./mount-table";
-import { dataSync, doomedRelease, metadataSync, servedSync } from "./sync";
+import { dataSync, doomedRelease, failureNote, metadataSync, servedSync } from "./sync";
 
 /** Files and metadata are written back when they have been dirty for so long. */
 const DIRTY_NS: u64 = 5_000_000_000;
@@ -51,9 +51,9 @@ function flush(fs: ServedSuper, now: u64, isMetadataDue: bool): void {
   const isCrowded = dirtyPages() > <u32>(totalPageCount() >> 4);
   if (hasDirty(fs)) dataSync(fs, isCrowded ? now : now > DIRTY_NS ? now - DIRTY_NS : 0);
   if (!isMetadataDue || (dirtySinceNs(diskOfFs(fs)) == u64.MAX_VALUE && !hasDoomed(fs))) return;
-  metadataSync(fs, false);
-  doomedRelease(fs);
-  buffersWrite(diskOfFs(fs));
+  failureNote(fs, metadataSync(fs, false));
+  failureNote(fs, doomedRelease(fs));
+  failureNote(fs, buffersWrite(diskOfFs(fs)));
 }
 
 /** Writes what sync(2) waits for; the mount is pinned. False: it waits for nothing here. */

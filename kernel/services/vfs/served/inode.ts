@@ -62,8 +62,8 @@ export class ServedSuper {
   doomed: u64;       // a ListNode held by value: ServedInode.dirtyNode
   blockBytes: u32;
   flags: u32;        // FsMountFlag
-  error: i32;        // first failure of a write-back nobody has heard of
   nameMax: u32;
+  pad2: u32;
 }
 
 @final @unmanaged

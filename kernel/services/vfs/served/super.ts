@@ -1,6 +1,7 @@
 /** Mounts of served file systems: mount, remount, sync, unmount. What holds for one while it comes and goes: mount-table.ts. */
 import { Errno } from "../../../abi/errno";
 import { FsMethod, FsMount, FsStatfs, FsUnmount, FS_NAME_BYTES } from "../../../abi/file-system.gen";
+import { BlockFeature } from "../../../abi/block-ring";
 import { FsMountFlag } from "../../../abi/file-system";
 import { kfree, kmalloc, kzalloc } from "../../../core/mm/slab";
 import { scratchPop, scratchPush } from "../../../core/sched/scratch";
@@ -11,6 +12,7 @@ import {
   BlockDevice, BLOCK_MAJOR, blockDeviceAt, blockDeviceLeave, blockDeviceOf, blockDeviceSectors, blockDeviceUse, diskOf,
 } from "../../block/block-device";
 import { buffersDropAll, buffersWrite } from "../../block/buffer-cache";
+import { Disk } from "../../block/disk";
 import { deviceMajor, deviceMinor } from "../dev/device";
 import { MountFlag, pathPut } from "../mount";
 import { bytesLength } from "../name";
@@ -72,6 +74,11 @@ function deviceOfPath(source: usize): usize {
 function servedMount(context: u32, source: usize, flags: u32, options: usize): usize {
   const device = deviceOfPath(source);
   if (isErrPtr(device)) return device;
+  const isReadOnly = (flags & MountFlag.RDONLY) != 0 || optionsSayReadOnly(options);
+  if (!isReadOnly && !isWritable(diskOf(blockDeviceOf(device)))) { // mount(8) tries again, read-only
+    blockDeviceLeave(blockDeviceOf(device));
+    return <usize>-(<i32>Errno.ACCES);
+  }
   const made = mountPrepare(connectionAt(context - 1), blockDeviceOf(device), flags, options);
   const sb = isErrPtr(made) ? made : mountCall(connectionAt(context - 1), servedSuperAt(made));
   if (isErrPtr(sb)) {
@@ -117,6 +124,8 @@ function mountPrepare(c: Connection, device: BlockDevice, flags: u32, options: u
   if (failed < 0) superFree(address, text);
   return failed < 0 ? <usize>failed : address;
 }
+
+function isWritable(disk: Disk): bool { return (disk.features & BlockFeature.READ_ONLY) == 0; }
 
 function superFree(address: usize, text: usize): void {
   if (address != 0) kfree(address);
@@ -200,6 +209,7 @@ function servedStatfs(sb: SuperBlock, info: StatfsInfo): void {
 function servedRemount(sb: SuperBlock, flags: u32, options: usize): i32 {
   const fs = fsOfSuper(sb);
   const isToBeReadOnly = (flags & MountFlag.RDONLY) != 0;
+  if (!isToBeReadOnly && !isWritable(diskOfFs(fs))) return -Errno.ROFS;
   const failed = isToBeReadOnly ? servedSync(fs, true) : mountOfFs(fs).isReadOnly ? writableAsk(fs) : servedSync(fs, false);
   if (failed < 0) return failed;
   sb.flags = sb.flags & ~(<u32>MountFlag.RDONLY) | flags & MountFlag.RDONLY;

@@ -4,10 +4,13 @@
  */
 import { FsMethod, FsRelease, FsSync } from "../../../abi/file-system.gen";
 import { kfree } from "../../../core/mm/slab";
+import { errseqSet } from "../../../lib/errseq";
 import { buffersWrite } from "../../block/buffer-cache";
 import { diskFlush } from "../../block/disk-flush";
 import { inodePut } from "../inode";
-import { File, inodeOf } from "../types";
+import { MountFlag } from "../mount";
+import { superErrors } from "../super-block";
+import { File, inodeOf, superOf } from "../types";
 import { callBegin, callEnd, callMake, reply64, requestPut32, requestPutNode } from "./connection";
 import { inodeWriteBack } from "./data";
 import { dirtyTake, diskOfFs, doomedTake, fsOf, hasDirty, hasDoomed, mountOfFs, ServedInode, servedOf, ServedSuper } from "./inode";
@@ -21,7 +24,6 @@ export function dataSync(fs: ServedSuper, beforeNs: u64): i32 {
     inodePut(inode); // of the dirty list
     if (result < 0 && failed == 0) failed = result;
   }
-  if (failed < 0) fs.error = failed;
   return failed;
 }
 
@@ -77,12 +79,26 @@ export function servedSync(fs: ServedSuper, isClean: bool): i32 {
   if (failed == 0) failed = buffersWrite(diskOfFs(fs));
   if (failed == 0 && isClean) failed = metadataSync(fs, true); // the mark comes last
   if (failed == 0) failed = buffersWrite(diskOfFs(fs));
+  failureNote(fs, failed);
   return data < 0 ? data : failed;
+}
+
+/** Metadata or a flush failed while nobody waited, or for one caller: syncfs(2) tells the others. Files' own data: inodeWriteBack. */
+export function failureNote(fs: ServedSuper, failed: i32): void {
+  if (failed < 0) errseqSet(superErrors(superOf(fs.sb)), failed);
 }
 
 /** FileOps.fsync of directories: their entries are metadata. */
 export function metadataFsync(file: File): i32 {
-  const fs = fsOf(servedOf(inodeOf(file.inode)));
+  return metadataWrite(fsOf(servedOf(inodeOf(file.inode))));
+}
+
+/** Names have changed: with "sync" or "dirsync" that is on the medium before the call returns. Errors: fsync of whoever is open, and syncfs. */
+export function namesChanged(fs: ServedSuper): void {
+  if (superOf(fs.sb).flags & (MountFlag.SYNCHRONOUS | MountFlag.DIRSYNC)) failureNote(fs, metadataWrite(fs));
+}
+
+function metadataWrite(fs: ServedSuper): i32 {
   const failed = metadataSync(fs, false);
   return failed == 0 ? buffersWrite(diskOfFs(fs)) : failed;
 }
