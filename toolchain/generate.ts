@@ -5,8 +5,7 @@
  *   kernel/services/native-dispatch.gen.ts    the same for the native calls (kernel/abi/native.ts, handlers nativeXxx)
  *   kernel/services/syscall-names.gen.ts      number -> name and argument kinds, for the tracer
  *   docs/syscalls.md, docs/native-calls.md    the tables for people
- *   kernel/abi/file-system.gen.ts             where the fields of file-system calls lie (protocol.ts)
- *   tests/unit/support/file-system.gen.ts     their types, for Node
+ *   kernel/abi/NAME.gen.ts and its like       constants, stubs and types of each protocol (kernel/abi/protocol, protocol/files.ts)
  *   docs/locking.md                           its table of ranks (locking.ts)
  *
  * The handler of row `rt_sigaction` is the function `sysRtSigaction` that some file of the kernel exports. A row
@@ -20,8 +19,8 @@ import { SYSCALLS, type SyscallRow } from "../kernel/abi/syscalls.ts";
 import { filesUnder } from "./cache.ts";
 import { LOCKING_DOCS, lockingDocs } from "./locking.ts";
 import { BuildError, messages } from "./messages.ts";
-import { FILE_SYSTEM_LAYOUT, FILE_SYSTEM_TYPES, fileSystemLayout, fileSystemTypes } from "./protocol.ts";
 import { ROOT } from "./paths.ts";
+import { protocolFiles } from "./protocol/files.ts";
 
 export interface Handler {
   name: string;
@@ -53,8 +52,7 @@ export function generate(): Map<string, string> {
     [DOCS, documentation(rows, handlers)],
     [NATIVE_DOCS, nativeDocumentation(handlers)],
     [LOCKING_DOCS, lockingDocs()],
-    [FILE_SYSTEM_LAYOUT, fileSystemLayout()],
-    [FILE_SYSTEM_TYPES, fileSystemTypes()],
+    ...protocolFiles(),
   ]);
 }
 

@@ -17,8 +17,9 @@ const WARNING_NOT_EXPORTABLE = "235"; // classes and namespaces have no wasm for
 /** The boot sequence runs on the metal only; the contracts are data for the toolchain. */
 const NOT_ENTRIES = new Set([
   "kernel/main.ts", "arch/current.ts", "arch/x86_64/intrinsics.ts",
-  "kernel/abi/syscalls.ts", "kernel/abi/native.ts", "kernel/abi/protocol/file-system.ts",
+  "kernel/abi/syscalls.ts", "kernel/abi/native.ts",
 ]);
+const SCHEMAS = "kernel/abi/protocol/";
 
 export function buildTestWasm(): string {
   mkdirSync(BUILD, { recursive: true });
@@ -27,7 +28,7 @@ export function buildTestWasm(): string {
   ascCompile({
     name: "asc-test",
     target: "test",
-    entries: kernelSources().map((path) => relative(ROOT, path)).filter((path) => !NOT_ENTRIES.has(path)),
+    entries: kernelSources().map((path) => relative(ROOT, path)).filter((path) => !NOT_ENTRIES.has(path) && !path.startsWith(SCHEMAS)),
     wasm,
     wat: join(BUILD, "kernel-test.wat"),
     extra: ["--initialMemory", String(LINEAR_PAGES), "--exportTable", "--disableWarning", WARNING_NOT_EXPORTABLE],

@@ -13,7 +13,7 @@
  * A disk has one ring for each queue; tags are a queue's own. DISCARD and WRITE_ZEROES have sectors and no segments.
  *
  * Doorbells: the kernel signals BLOCK_DOORBELL on the driver's notification when it puts requests; the driver calls
- * service_call(port, BlockDriverOp.COMPLETE, queue) when it put completions.
+ * `complete` on its port (protocol/block-driver.ts) when it put completions.
  * Units: sector = 512 bytes.
  */
 export const BLOCK_MAGIC: u32 = 0x6b636c62;
@@ -27,21 +27,6 @@ export const BLOCK_SECTORS: u32 = 256;
 
 export const enum BlockOp { READ = 0, WRITE = 1, FLUSH = 2, DISCARD = 3, WRITE_ZEROES = 4 }
 export const enum BlockFlag { FUA = 1, REPLAY = 2 }
-
-/** Operations of a BLOCK_DRIVER port. */
-export const enum BlockDriverOp {
-  /**
-   * a0 = va of a BlockGeometry, a1 = notification handle, a2 = PCI handle. Registers (or takes over) the disk the port is for.
-   * How many of its queues the kernel uses: as many as there are CPUs.
-   */
-  ATTACH = 1,
-  /** a0 = queue. The handle of that queue's ring (MEMORY); the driver maps it. */
-  RING = 2,
-  /** a0 = queue. Completions stand in the ring. */
-  COMPLETE = 3,
-  /** a0 = queue. The driver is ready: requests may flow. */
-  START = 4,
-}
 
 @final @unmanaged
 export class BlockGeometry {
@@ -57,7 +42,7 @@ export class BlockGeometry {
 }
 export const enum BlockFeature { READ_ONLY = 1, FLUSH = 2, FUA = 4, DISCARD = 8, WRITE_ZEROES = 16 }
 
-/** One piece of FileSystemOp.COMMIT. */
+/** One piece of `commit` (protocol/file-system-port.ts). */
 @final @unmanaged
 export class BlockWrite {
   offset: u64; // bytes from the start of the device

@@ -1,27 +1,4 @@
-/**
- * Fault injection: operations of a DEBUG port (service_open with ROOT; docs/fault-injection.md).
- *
- * a0 is the pid of a confined process, a server, in every operation; a seed decides all that is random, so that a fault can be
- * injected again. Results: 0, or a negated errno: ESRCH (no such process), EPERM (no server), ENODEV (the server has no such thing),
- * EBUSY (a fault of that kind is under way), EAGAIN (nothing there to spoil just now).
- */
-export const enum DebugOp {
-  /** a1 = signal. */
-  KILL = 1,
-  /** a1 = HangKind. */
-  HANG = 2,
-  /** a1 = FlipRegion, a2 = seed, a3 = how many bits (1 to FLIPS_MOST). */
-  FLIP = 3,
-  /** a1 = IrqFault, a2 = nanoseconds for which messages of its device are treated so. */
-  IRQ = 4,
-  /** a1 = RingFault, a2 = seed. Of the disk the server drives, when it next completes a request. */
-  RING = 5,
-  /** a1 = ReplyFault, a2 = seed. Of its next answer to a call of the kernel. */
-  REPLY = 6,
-  /** a1 = 1, a2 = seed. The next request to the disk's device names memory it was not given; ENODEV unless an IOMMU is in its way. */
-  DMA = 7,
-}
-
+/** Kinds of faults that a DEBUG port injects (protocol/debug.ts; docs/fault-injection.md). */
 export const enum HangKind { STOP = 1, SPIN = 2 }
 
 /** TEXT: code. DATA: the rest of its file. STACK: what is in use. HEAP: linear memory. SHARED: rings, windows, DMA memory. */

@@ -1,7 +1,7 @@
 /**
- * Where the fields of file-system calls lie in the window; R_ fields are the reply's. Strings and arrays: protocol/file-system.ts.
+ * Where the fields of calls lie in the window; R_ fields are the reply's.
  *
- * Generated from kernel/abi/protocol/file-system.ts by toolchain/protocol.ts; do not edit.
+ * Generated from kernel/abi/protocol/file-system.ts by toolchain/protocol; do not edit.
  */
 export const enum FsMethod { MOUNT = 1, ATTACH = 2, UNMOUNT = 3, LOOKUP = 4, READDIR = 5, CREATE = 6, MKDIR = 7, UNLINK = 8, RMDIR = 9, RENAME = 10, SETATTR = 11, EXTENTS = 12, ALLOCATE = 13, TRUNCATE = 14, RELEASE = 15, STATFS = 16, SYNC = 17 }
 export const FS_WINDOW_BYTES: u32 = 65536;

@@ -3,8 +3,9 @@
  *
  * Invariants  R1  submitTail counts the requests taken, completeHead the answers put; this side alone writes both.
  */
-import { BlockCompletion, BlockDriverOp, BlockRequest, BlockRing, BlockSegment, BLOCK_ENTRIES, BLOCK_MAGIC } from "../../kernel/abi/block-ring";
-import { memoryMap, serviceCall } from "./native-calls";
+import { BlockCompletion, BlockRequest, BlockRing, BlockSegment, BLOCK_ENTRIES, BLOCK_MAGIC } from "../../kernel/abi/block-ring";
+import { memoryMap } from "./native-calls";
+import { blockDriverRing } from "./protocol/block-driver-client.gen";
 
 /** Rings lie side by side, by queue. */
 const RINGS: usize = 0xa0000000;
@@ -21,7 +22,7 @@ function ringOf(queue: u32): BlockRing { return changetype<BlockRing>(ringAt(que
 
 /** Takes the ring of `queue` from the port the driver attached by: false when there is none. */
 export function blockRingMap(port: u32, queue: u32): bool {
-  const memory = serviceCall(port, BlockDriverOp.RING, queue, 0, 0, 0);
+  const memory = blockDriverRing(port, queue);
   return memory >= 0 && memoryMap(<u32>memory, ringAt(queue), 0, RING_BYTES, PROT_RW) >= 0 && ringOf(queue).magic == BLOCK_MAGIC;
 }
 

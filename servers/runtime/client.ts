@@ -1,9 +1,10 @@
 /**
- * Calling another server: a label and four words there, a label and four words back.
+ * Calling another server: a label and four words there, a label and four words back. What is generated for a protocol (protocol/) calls by this.
  *
  * The endpoint comes from the manifest, as need "call:NAME". When that server dies the call answers -EPIPE, and its successor has another
  * endpoint: a client that cannot do without ends, and is started again with the new one (`requires`).
  */
+import { Errno } from "../../kernel/abi/errno";
 import { Words } from "./loop";
 import { ipcCall } from "./native-calls";
 
@@ -20,3 +21,11 @@ export function callServer(endpoint: u32, label: i32, w0: u64, w1: u64, w2: u64,
 
 /** The words of the last answer. */
 export function callWords(): Words { return WORDS; }
+
+const ERRNO_MOST: i64 = 4095;
+
+/** The label of an answer as a protocol has it: 0 or a negated errno; EIO for what is neither. */
+export function statusOf(label: i64): i32 { return label <= 0 && label >= -ERRNO_MOST ? <i32>label : -Errno.IO; }
+
+/** The status of an answer whose `word` must have no more than 32 bits. */
+export function narrowed(status: i32, word: u64): i32 { return status == 0 && word > u32.MAX_VALUE ? -Errno.IO : status; }

@@ -22,6 +22,15 @@ export class Words {
 }
 const WORDS = changetype<Words>(memory.data(40, 8));
 
+/** Where an answer's words lie, all 0. */
+export function wordsClear(words: Words): usize {
+  words.w0 = 0;
+  words.w1 = 0;
+  words.w2 = 0;
+  words.w3 = 0;
+  return changetype<usize>(words);
+}
+
 /**
  * Waits for bits of `n` for ever, answering the supervisor, and gives every other bit to `onBits`; with each sign of life that is 0 at
  * least, for a driver to look whether an interrupt got lost. Does not return.

@@ -12,3 +12,15 @@ export function bytesFill(to: usize, value: u8, size: usize): void { memory.fill
 export function bytesSame(a: usize, b: usize, size: usize): bool { return memory.compare(a, b, size) == 0; }
 /** Memory that is never given back. */
 export function room(size: usize): usize { return heap.alloc(size); }
+
+/** Puts a name as protocols have it, its length and its UTF-8: false when that is more than `most` bytes. */
+export function namePut(at: usize, name: string, most: i32): bool {
+  const bytes = String.UTF8.byteLength(name);
+  if (bytes > most) return false;
+  store<u32>(at, bytes);
+  String.UTF8.encodeUnsafe(changetype<usize>(name), name.length, at + 4);
+  return true;
+}
+
+/** The name there; of one longer than `most` bytes its beginning. */
+export function nameGet(at: usize, most: u32): string { return String.UTF8.decodeUnsafe(at + 4, min<u32>(load<u32>(at), most)); }

@@ -1,16 +1,18 @@
 /**
  * Long messages for servers: bytes, capabilities and a deadline beside label and words (kernel/abi/native.ts, ipc_call_extra).
  *
- * An IpcMessage is used again and again: what it sends is set before each call or reply, what it received stands in it afterwards.
+ * An IpcMessage is used again and again: what it sends is set before each call or reply, what it received stands in it afterwards. What is
+ * generated for a protocol that travels in messages (protocol/) calls and answers by this.
  */
 import { IpcMessage, SEND_HOW_BITS, SendHow } from "../../kernel/abi/capability";
+import { Errno } from "../../kernel/abi/errno";
+import { statusOf } from "./client";
 import { linearVa, serverCall } from "./intrinsics";
 import { capDrop, memoryMap } from "./native-calls";
 
 const IPC_CALL_EXTRA: u32 = 0x1013;
 const IPC_REPLY_WAIT_EXTRA: u32 = 0x1014;
 const PROT_RW: u32 = 3;
-const EBADF: i64 = 9;
 
 /** Most bytes one message carries. */
 export const MESSAGE_BYTES: u32 = 65536;
@@ -85,7 +87,7 @@ export function messageDropCaps(message: IpcMessage): void {
 /** Maps memory that arrived as capability `index` at linear address `at`: granted, not copied. Negative on failure. */
 export function messageMap(message: IpcMessage, index: u32, at: usize, bytes: u64): i64 {
   const handle = messageCap(message, index);
-  return handle == 0 ? -EBADF : memoryMap(handle, at, 0, bytes, PROT_RW);
+  return handle == 0 ? -Errno.BADF : memoryMap(handle, at, 0, bytes, PROT_RW);
 }
 
 /** ipc_call_extra with `label`, until `deadlineNs` (0: none). */
@@ -102,4 +104,32 @@ function exchange(nr: u32, endpoint: u32, message: IpcMessage, label: i32, deadl
   message.label = label;
   message.deadlineNs = deadlineNs;
   return serverCall(nr, endpoint, linearVa(changetype<usize>(message)), 0, 0, 0, 0);
+}
+
+// ---- For generated stubs ----
+
+/** A call whose answer is 0 with exactly `bytes` and `caps` capabilities, or a negated errno with neither; EIO for any other. */
+export function messageAsk(message: IpcMessage, endpoint: u32, label: i32, bytes: u32, caps: u32): i32 {
+  const status = statusOf(messageCall(endpoint, message, label, 0));
+  if (status == 0 && messageIs(message, bytes, caps)) return 0;
+  if (status == 0 || status == -Errno.IO) messageDropCaps(message);
+  return status == 0 ? -Errno.IO : status;
+}
+
+/** Whether exactly so much arrived. */
+export function messageIs(message: IpcMessage, bytes: u32, caps: u32): bool {
+  return message.receiveBytes == bytes && message.receiveCaps == caps;
+}
+
+/** The answer is `bytes` at `at`, and what messageSendCap adds. */
+export function messageAnswer(message: IpcMessage, at: usize, bytes: u32): void {
+  messageClear(message);
+  messageSendBytes(message, at, bytes);
+}
+
+/** The answer is `status` alone; what arrived is let go. */
+export function messageRefuse(message: IpcMessage, status: i32): i32 {
+  messageDropCaps(message);
+  messageClear(message);
+  return status;
 }

@@ -4,10 +4,7 @@
  * The supervisor names each capability it gave on the command line, as "name=handle" with the handle in hexadecimal.
  */
 import { timeTake } from "./clock";
-import { linearVa } from "./intrinsics";
-import { serviceCall } from "./native-calls";
-
-const LOG_LINE: u32 = 1;
+import { logLine } from "./protocol/log-client.gen";
 
 let buffer: usize = 0;
 let argumentCount: u32 = 0;
@@ -72,7 +69,7 @@ export function handleNamed(name: string): u32 { return <u32>numberNamed(name); 
 export function log(text: string): void {
   if (logPort == 0) return;
   const bytes = String.UTF8.encode(text);
-  serviceCall(logPort, LOG_LINE, linearVa(changetype<usize>(bytes)), <u64>bytes.byteLength, 0, 0);
+  logLine(logPort, changetype<usize>(bytes), bytes.byteLength);
 }
 
 /** For a server that got the log's port by itself. */

@@ -1,6 +1,7 @@
 /** The BLOCK_DRIVER service: how a driver server offers a disk. Operations: kernel/abi/block-ring.ts. */
 import { userCopyIn } from "../../../arch/current";
-import { BlockDriverOp, BlockGeometry, BLOCK_QUEUES, BLOCK_SECTORS } from "../../abi/block-ring";
+import { BlockDriverOp } from "../../abi/block-driver.gen";
+import { BlockGeometry, BLOCK_QUEUES, BLOCK_SECTORS } from "../../abi/block-ring";
 import { CapKind, CapRight, ServiceId } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { objectAt, objectGet, objectPut } from "../../core/cap/object";

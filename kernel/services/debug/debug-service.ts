@@ -3,7 +3,7 @@
  *
  * Its port is opened with ROOT, as everything that can hurt; only confined processes can be hurt with it.
  */
-import { DebugOp } from "../../abi/debug";
+import { DebugOp } from "../../abi/debug.gen";
 import { ServiceId } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { ServiceOps, ServicePort, serviceRegister } from "../../core/cap/service-port";

@@ -1,5 +1,5 @@
 /**
- * The LOG service: lines of servers in the kernel's log. Operation 1: a0 = address, a1 = bytes (at most 240).
+ * The LOG service: lines of servers in the kernel's log (kernel/abi/protocol/log.ts).
  *
  * A port gets LINES_MOST lines a second into the log; what is beyond is counted, and the count logged with the first line of a later
  * second: a server cannot drown the others.
@@ -7,6 +7,7 @@
 import { monoNowNs, userCopyIn } from "../../../arch/current";
 import { ServiceId } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
+import { LogOp } from "../../abi/log.gen";
 import { ServiceOps, ServicePort, serviceRegister } from "../../core/cap/service-port";
 import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
@@ -31,7 +32,7 @@ function logServiceGone(port: ServicePort): void {}
 
 /** LOG_OPS.call: bytes of the line that were taken, -EINVAL, -EFAULT. */
 export function logServiceCall(port: ServicePort, op: u32, a0: u64, a1: u64, a2: u64, a3: u64): i64 {
-  if (op != 1) return -Errno.INVAL;
+  if (op != <u32>LogOp.LINE) return -Errno.INVAL;
   const length = <u32>min<u64>(a1, LINE_MAX);
   if (!userRangeOk(a0, length)) return -Errno.FAULT;
   const line = scratchPush(LINE_MAX);

@@ -9,13 +9,13 @@
  * Capabilities: `pci`, `block` (a BLOCK_DRIVER port), `quota`, `notification`, `log`, `heartbeat`. Argument `disk`: which /dev/vdX.
  */
 import {
-  BlockDriverOp, BlockFeature, BlockGeometry, BlockOp, BlockRequest, BLOCK_DOORBELL, BLOCK_QUEUES, BLOCK_SECTORS,
+  BlockFeature, BlockGeometry, BlockOp, BlockRequest, BLOCK_DOORBELL, BLOCK_QUEUES, BLOCK_SECTORS,
 } from "../../../kernel/abi/block-ring";
 import { MemoryFlag } from "../../../kernel/abi/capability";
 import { blockRingAnswer, blockRingMap, blockRingNext, blockSegment } from "../../runtime/block-ring";
-import { linearVa } from "../../runtime/intrinsics";
 import { serveBits } from "../../runtime/loop";
-import { memoryAddresses, memoryCreate, memoryMap, serviceCall } from "../../runtime/native-calls";
+import { memoryAddresses, memoryCreate, memoryMap } from "../../runtime/native-calls";
+import { blockDriverAttach, blockDriverComplete, blockDriverStart } from "../../runtime/protocol/block-driver-client.gen";
 import { handleNamed, hex, log, runtimeStart, serverBuffer } from "../../runtime/start";
 import {
   deviceHas, deviceMostDiscarded, deviceMostZeroed, deviceNeedsReset, deviceNotify, deviceOpen, deviceQueues, deviceQueueStart, deviceRun,
@@ -51,7 +51,7 @@ export function serverMain(count: u32): u32 {
     return 1;
   }
   log("ready, sectors " + hex(deviceSectors()));
-  serviceCall(port, BlockDriverOp.START, 0, 0, 0, 0);
+  blockDriverStart(port);
   serveBits(handleNamed("notification"), onBits);
   return 0;
 }
@@ -61,7 +61,7 @@ function bringUp(pci: u32, n: u32): string {
   let problem = deviceOpen(pci);
   if (problem != "") return problem;
   geometryFill();
-  const queues = serviceCall(port, BlockDriverOp.ATTACH, linearVa(changetype<usize>(GEOMETRY)), n, pci, 0);
+  const queues = blockDriverAttach(port, changetype<usize>(GEOMETRY), n, pci);
   if (queues < 0) return "the kernel takes no disk from it: " + hex(-queues);
   for (let i: u32 = 0; i < <u32>queues; i++) {
     problem = queueStart(pci, n, i);
@@ -107,7 +107,7 @@ function onBits(bits: u64): void {
     const hasFinished = bits == 0 || (bits & (IRQ_BIT << i)) != 0;
     let completed = hasFinished ? finishedTake(i) : 0;
     if (bits & (BLOCK_DOORBELL << i) || completed > 0) completed += requestsTake(i);
-    if (completed > 0) serviceCall(port, BlockDriverOp.COMPLETE, i, 0, 0, 0);
+    if (completed > 0) blockDriverComplete(port, i);
   }
 }
 

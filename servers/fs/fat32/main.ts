@@ -6,11 +6,10 @@
  *
  * Capabilities: `filesystem` (a FILE_SYSTEM port), `endpoint`, `notification`, `log`, `heartbeat`.
  */
-import { FileSystemOp } from "../../../kernel/abi/file-system";
 import { FS_WINDOW_BYTES } from "../../../kernel/abi/file-system.gen";
-import { linearVa } from "../../runtime/intrinsics";
 import { serveCalls, Words } from "../../runtime/loop";
-import { memoryMap, serviceCall } from "../../runtime/native-calls";
+import { memoryMap } from "../../runtime/native-calls";
+import { fileSystemRegister } from "../../runtime/protocol/file-system-port-client.gen";
 import { handleNamed, hex, log, runtimeStart, serverBuffer } from "../../runtime/start";
 import { answer, windowSet } from "./methods";
 import { portSet } from "./volume";
@@ -25,7 +24,7 @@ export function serverMain(count: u32): u32 {
   const port = handleNamed("filesystem");
   const endpoint = handleNamed("endpoint");
   const name = String.UTF8.encode("vfat", true);
-  const window = serviceCall(port, FileSystemOp.REGISTER, linearVa(changetype<usize>(name)), endpoint, 0, 0);
+  const window = fileSystemRegister(port, changetype<usize>(name), endpoint);
   if (window < 0 || memoryMap(<u32>window, WINDOW, 0, FS_WINDOW_BYTES, PROT_RW) < 0) {
     log("the kernel does not take it: " + hex(-window));
     return 1;

@@ -1,8 +1,7 @@
 /** Mounted volumes: geometry, options, what is remembered between calls (all of it can be read again). */
-import { linearVa } from "../../runtime/intrinsics";
 import { get16, get32, get8, room } from "../../runtime/memory";
-import { serviceCall } from "../../runtime/native-calls";
-import { FileSystemOp, FS_MOUNTS } from "../../../kernel/abi/file-system";
+import { fileSystemCommit, fileSystemDeviceBytes, fileSystemRead } from "../../runtime/protocol/file-system-port-client.gen";
+import { FS_MOUNTS } from "../../../kernel/abi/file-system";
 import {
   Boot, CLEAN_BIT, CLEAN_BIT_16, CLUSTERS_12, CLUSTERS_16, ENTRY_MASK, Err, FIXED_ROOT, Info, INFO_LEAD, INFO_STRUCT, Slot,
 } from "./layout";
@@ -68,18 +67,18 @@ export function portSet(handle: u32): void { port = handle; }
 
 /** Reads from the device through the kernel's cache. 0 or a negated errno. */
 export function deviceRead(mount: u32, offset: u64, to: usize, bytes: u32): i32 {
-  return <i32>serviceCall(port, FileSystemOp.READ, mount, offset, linearVa(to), bytes);
+  return fileSystemRead(port, mount, offset, to, bytes);
 }
 
 export function deviceCommit(mount: u32, writes: usize, count: u32): i32 {
-  return <i32>serviceCall(port, FileSystemOp.COMMIT, mount, linearVa(writes), count, 0);
+  return fileSystemCommit(port, mount, writes, count);
 }
 
 function isPower(value: u32): bool { return value != 0 && (value & (value - 1)) == 0; }
 
 /** Reads the geometry. 0, EINVAL when it is no FAT, EIO when it is a broken one. */
 export function volumeOpen(v: Volume): i32 {
-  const bytes = serviceCall(port, FileSystemOp.DEVICE_BYTES, v.mount, 0, 0, 0);
+  const bytes = fileSystemDeviceBytes(port, v.mount);
   if (bytes < 0) return <i32>bytes;
   v.deviceBytes = <u64>bytes;
   if (v.deviceBytes < 65536) return Err.INVAL;

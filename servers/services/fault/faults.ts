@@ -1,7 +1,8 @@
 /**
  * Faults by name: what `fault` understands, what a campaign chooses from. Pure: no kernel in here.
  */
-import { DebugOp, FlipRegion, HangKind, IrqFault, ReplyFault, RingFault } from "../../../kernel/abi/debug";
+import { DebugOp } from "../../../kernel/abi/debug.gen";
+import { FlipRegion, HangKind, IrqFault, ReplyFault, RingFault } from "../../../kernel/abi/debug";
 
 /** Which servers a kind of fault means something to. */
 export const enum Target { ANY = 0, DISK = 1, FILE_SYSTEM = 2 }

@@ -3,16 +3,17 @@
  *
  * It is built like a server and run like any program, unconfined: it claims ROOT for a moment, to open a DEBUG port and the clock.
  */
-import { DebugOp } from "../../../kernel/abi/debug";
+import { ServiceId } from "../../../kernel/abi/capability";
+import { DebugOp } from "../../../kernel/abi/debug.gen";
 import { timeNow, timeTake } from "../../runtime/clock";
-import { capDrop, notificationCreate, notificationWait, rootShare, serviceCall, serviceOpen, timeOpen } from "../../runtime/native-calls";
+import { capDrop, notificationCreate, notificationWait, rootShare, serviceOpen, timeOpen } from "../../runtime/native-calls";
 import { fileText, linuxWrite } from "../../runtime/linux";
+import { debugDma, debugFlip, debugHang, debugIrq, debugKill, debugReply, debugRing } from "../../runtime/protocol/debug-client.gen";
 import { argumentAt, runtimeStart, serverBuffer } from "../../runtime/start";
 import { Kind, kindChoose, kindNamed, KINDS, seeded, targetOf } from "./faults";
 
 export { serverBuffer };
 
-const SERVICE_DEBUG: u32 = 5;
 const TABLE = "/run/services";
 const MS: u64 = 1_000_000;
 /** How long messages go astray when nobody says otherwise, and at most in a campaign. */
@@ -40,7 +41,7 @@ export function serverMain(count: u32): u32 {
   if (words.length < 2) return usage();
   const root = rootShare();
   if (root < 0) return failed("only root may", root);
-  const opened = serviceOpen(<u32>root, SERVICE_DEBUG);
+  const opened = serviceOpen(<u32>root, ServiceId.DEBUG);
   timeTake(<u32>max<i64>(timeOpen(<u32>root), 0));
   capDrop(<u32>root);
   if (opened < 0) return failed("no DEBUG service", opened);
@@ -78,8 +79,15 @@ function single(words: string[]): u32 {
 
 /** `value`: the seed, or nanoseconds. */
 function inject(pid: i32, kind: Kind, value: u64): i64 {
-  const count = kind.op == DebugOp.FLIP ? 1 + seeded(value, 0) % FLIPS : 0;
-  return serviceCall(port, kind.op, <u64>pid, kind.argument, value, count);
+  switch (kind.op) {
+    case DebugOp.KILL: return debugKill(port, pid, kind.argument);
+    case DebugOp.HANG: return debugHang(port, pid, kind.argument);
+    case DebugOp.FLIP: return debugFlip(port, pid, kind.argument, value, 1 + seeded(value, 0) % FLIPS);
+    case DebugOp.IRQ: return debugIrq(port, pid, kind.argument, value);
+    case DebugOp.RING: return debugRing(port, pid, kind.argument, value);
+    case DebugOp.REPLY: return debugReply(port, pid, kind.argument, value);
+    default: return debugDma(port, pid, kind.argument, value);
+  }
 }
 
 /** The pid of a server by the supervisor's table ("name.0 running 57 ..."), or the number itself; 0: it does not run. */

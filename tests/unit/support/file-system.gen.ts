@@ -1,4 +1,8 @@
-/** Requests and replies of the file-system protocol. Generated from kernel/abi/protocol/file-system.ts by toolchain/protocol.ts; do not edit. */
+/**
+ * Requests and replies of the file-system protocol.
+ *
+ * Generated from kernel/abi/protocol/file-system.ts by toolchain/protocol; do not edit.
+ */
 export interface Node { n0: bigint; n1: bigint }
 export interface Attributes { mode: number; nlink: number; uid: number; gid: number; ino: bigint; size: bigint; blocks: bigint; atimeNs: bigint; mtimeNs: bigint; ctimeNs: bigint; btimeNs: bigint }
 export interface Entry { node: Node; attributes: Attributes; position: bigint; name: Uint8Array }

@@ -4,8 +4,8 @@
  *   const stub = new FileSystemStub(bytes, (method, mount, flags) => server.exports.answer(method, mount, flags));
  *   const { status, reply } = stub.call("lookup", 0, { dir: root, name: utf8("a") });
  */
-import { FS_METHODS } from "../../../kernel/abi/protocol/file-system.ts";
-import { layoutOf, NAME_BYTES, REPLY_OFFSET, structOf, type Field, type Layout } from "../../../toolchain/protocol.ts";
+import { FILE_SYSTEM } from "../../../kernel/abi/protocol/file-system.ts";
+import { layoutOf, NAME_BYTES, REPLY_OFFSET, structOf, type Field, type Layout } from "../../../toolchain/protocol/layout.ts";
 import type { FileSystemCalls } from "./file-system.gen.ts";
 
 export type MethodName = keyof FileSystemCalls;
@@ -24,8 +24,8 @@ interface Codec {
   request: Layout;
   reply: Layout;
 }
-const CODECS = new Map<string, Codec>(FS_METHODS.map(({ id, name, request, reply }) => [
-  name, { id, request: layoutOf(request, 0), reply: layoutOf(reply, REPLY_OFFSET) },
+const CODECS = new Map<string, Codec>(FILE_SYSTEM.methods.map(({ id, name, request, reply }) => [
+  name, { id, request: layoutOf(FILE_SYSTEM, request, 0), reply: layoutOf(FILE_SYSTEM, reply, REPLY_OFFSET) },
 ]));
 const STRUCTS = new Map<string, Layout>();
 
@@ -60,7 +60,7 @@ function codecOf(name: string): Codec {
 
 function layoutOfStruct(name: string): Layout {
   let layout = STRUCTS.get(name);
-  if (!layout) STRUCTS.set(name, layout = structOf(name));
+  if (!layout) STRUCTS.set(name, layout = structOf(FILE_SYSTEM, name));
   return layout;
 }
 

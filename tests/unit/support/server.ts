@@ -19,6 +19,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { NATIVE_CALLS } from "../../../kernel/abi/native.ts";
+import { log as logStub } from "./log.gen.ts";
 
 /** A service port: SERVICE_CALL arrives here; a negated errno or a result. */
 export interface Port {
@@ -71,6 +72,9 @@ export const call = (label: number, words: readonly bigint[] = [], badge = 0n): 
 
 export type NativeCall = (...args: bigint[]) => bigint;
 
+/** A server that the test plays: one call, its answer. */
+export type Callee = (label: number, words: readonly bigint[]) => Answer;
+
 export interface ServerOptions {
   /** What the server has by name: objects of this file, or whatever the overridden calls understand. */
   readonly capabilities?: Readonly<Record<string, object>>;
@@ -78,6 +82,8 @@ export interface ServerOptions {
   readonly numbers?: Readonly<Record<string, bigint>>;
   /** Native calls that replace those of this file, by the names in kernel/abi/native.ts. */
   readonly natives?: Readonly<Record<string, NativeCall>>;
+  /** Other servers, by the name under which this one has their endpoints ("call:NAME"): what each answers. */
+  readonly callees?: Readonly<Record<string, Callee>>;
   /** It maps nothing: its memory stays small, and a hundred loads are cheap. */
   readonly isUnmapped?: boolean;
   /** Bus address of the first memory object; 4 GiB unless told: devices that reach less say so. */
@@ -96,7 +102,6 @@ const NS_PER_LOOK = 1_000_000n;
 const EBADF = -9n;
 const EFAULT = -14n;
 const EINVAL = -22n;
-const ENOSYS = -38n;
 
 const NAMES: ReadonlyMap<number, string> = new Map(NATIVE_CALLS.map(({ nr, name }) => [nr, name]));
 
@@ -107,10 +112,12 @@ class Stopped extends Error {}
 class LogPort implements Port {
   readonly lines: string[] = [];
   constructor(private readonly server: () => Server) {}
-  serviceCall(_op: number, [va = 0n, size = 0n]: readonly bigint[]): bigint {
-    this.lines.push(new TextDecoder().decode(this.server().at(va, Number(size))));
-    return 0n;
-  }
+  readonly serviceCall: Port["serviceCall"] = logStub.serve({
+    line: ({ text, bytes }) => {
+      this.lines.push(new TextDecoder().decode(this.server().at(text, Number(bytes))));
+      return { taken: Number(bytes) };
+    },
+  }).serviceCall;
 }
 
 /** What NOTIFICATION_SIGNAL and the timer did. */
@@ -208,6 +215,7 @@ export class Server {
     const words = [this.name];
     const capabilities = { log: this.logPort, heartbeat: new Notification(), time: {}, ...this.options.capabilities };
     for (const [name, object] of Object.entries(capabilities)) words.push(`${name}=${this.give(object).toString(16)}`);
+    for (const [name, callee] of Object.entries(this.options.callees ?? {})) words.push(`call:${name}=${this.give(callee).toString(16)}`);
     for (const [name, value] of Object.entries(this.options.numbers ?? {})) words.push(`${name}=${value.toString(16)}`);
     this.argumentCount = words.length;
     const bytes = new TextEncoder().encode(words.map((word) => `${word}\0`).join(""));
@@ -255,16 +263,24 @@ export class Server {
     return result;
   }
 
-  /** ipc_reply_wait; a server that calls others needs an override of ipc_call, with (endpoint, label, w0, w1, w2, w3). */
+  /** ipc_reply_wait, and ipc_call of the callees. */
   private ipc(nr: number, endpoint: number, label: number, words: number): bigint {
     const at = (index: number): bigint => this.view.getBigUint64(words + index * 8, true);
     const sent = [at(1), at(2), at(3), at(4)];
-    if (NAMES.get(nr) !== "ipc_reply_wait") return this.native(nr, [BigInt(endpoint), BigInt(label), ...sent]);
+    if (NAMES.get(nr) !== "ipc_reply_wait") return this.call(endpoint, label, sent, words);
     const wake = this.turn(this.isAnswering ? { label, words: sent } : undefined);
     this.isAnswering = !("bits" in wake);
     const received = "bits" in wake ? [0n, wake.bits] : [wake.badge, ...wake.words];
     for (let i = 0; i < 5; i++) this.view.setBigUint64(words + i * 8, received[i] ?? 0n, true);
     return "bits" in wake ? NOTIFIED : BigInt(wake.label);
+  }
+
+  private call(endpoint: number, label: number, sent: readonly bigint[], words: number): bigint {
+    const callee = this.object(BigInt(endpoint));
+    if (typeof callee !== "function") return EBADF;
+    const answer = (callee as Callee)(label, sent);
+    answer.words.forEach((word, i) => this.view.setBigUint64(words + (i + 1) * 8, word, true));
+    return BigInt(answer.label);
   }
 
   /** The scenario's turn, up to its next wake. */
@@ -328,7 +344,6 @@ export class Server {
         as(pci, isPci)?.master(enable !== 0n);
         return 0n;
       },
-      ipc_call: () => ENOSYS,
     };
   }
 

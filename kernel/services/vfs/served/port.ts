@@ -3,7 +3,7 @@ import { userCopyIn, userCopyString } from "../../../../arch/current";
 import { BlockWrite } from "../../../abi/block-ring";
 import { CapKind, CapRight, ServiceId } from "../../../abi/capability";
 import { Errno } from "../../../abi/errno";
-import { FileSystemOp } from "../../../abi/file-system";
+import { FileSystemOp } from "../../../abi/file-system-port.gen";
 import { objectAt, objectPut } from "../../../core/cap/object";
 import { ServiceOps, ServicePort, serviceRegister } from "../../../core/cap/service-port";
 import { userRangeOk } from "../../../core/mm/layout";

@@ -7,11 +7,11 @@
  *   liar        serves a file system, answers nonsense   mute     serves a file system, answers heartbeats and no call
  *   stuck       serves a file system, hangs in a call and shows every sign of life (stuck.ts)
  */
-import { FileSystemOp } from "../../../../kernel/abi/file-system";
 import { timeNow } from "../../../../servers/runtime/clock";
-import { linearVa, serverCall } from "../../../../servers/runtime/intrinsics";
+import { serverCall } from "../../../../servers/runtime/intrinsics";
 import { serveBits, serveCalls, Words } from "../../../../servers/runtime/loop";
-import { memoryCreate, serviceCall } from "../../../../servers/runtime/native-calls";
+import { memoryCreate } from "../../../../servers/runtime/native-calls";
+import { fileSystemRegister } from "../../../../servers/runtime/protocol/file-system-port-client.gen";
 import { argumentAt, handleNamed, log, runtimeStart, serverBuffer } from "../../../../servers/runtime/start";
 import { guess } from "./guess";
 import { serveStuck } from "./stuck";
@@ -83,7 +83,7 @@ function eat(): void {
 function serveNonsense(name: string): void {
   const type = String.UTF8.encode(name + "fs", true);
   const endpoint = handleNamed("endpoint");
-  serviceCall(handleNamed("filesystem"), FileSystemOp.REGISTER, linearVa(changetype<usize>(type)), endpoint, 0, 0);
+  fileSystemRegister(handleNamed("filesystem"), changetype<usize>(type), endpoint);
   if (name == "liar") serveCalls(endpoint, handleNamed("notification"), onCall, onBits);
 }
 

@@ -2,12 +2,13 @@
  * A file system of nothing but a root directory, whose first look-up takes for ever while its server shows every sign of life: it
  * answers heartbeats and reads its device, so neither the supervisor nor the kernel ends it for minutes. Its successor finds nothing.
  */
-import { FileSystemOp, FS_REPEATED } from "../../../../kernel/abi/file-system";
-import { FsAttributes, FsMethod, FsMount, FsNode, FsStatfs, FS_WINDOW_BYTES } from "../../../../kernel/abi/file-system.gen";
-import { linearVa } from "../../../../servers/runtime/intrinsics";
+import { FS_REPEATED } from "../../../../kernel/abi/file-system";
+import { FsAttributes, FsMount, FsNode, FsStatfs, FS_WINDOW_BYTES } from "../../../../kernel/abi/file-system.gen";
 import { HEARTBEAT, serveCalls, Words } from "../../../../servers/runtime/loop";
 import { bytesFill, put32, put64, room } from "../../../../servers/runtime/memory";
-import { memoryMap, notificationSignal, notificationWait, serviceCall } from "../../../../servers/runtime/native-calls";
+import { memoryMap, notificationSignal, notificationWait } from "../../../../servers/runtime/native-calls";
+import { fileSystemRead, fileSystemRegister } from "../../../../servers/runtime/protocol/file-system-port-client.gen";
+import { FsServer } from "../../../../servers/runtime/protocol/file-system-server.gen";
 import { handleNamed, heartbeatHandle, heartbeatMask, log } from "../../../../servers/runtime/start";
 
 const WINDOW: usize = 0x90000000;
@@ -24,28 +25,42 @@ const NOSYS: i32 = -38;
 export function serveStuck(type: string): void {
   const endpoint = handleNamed("endpoint");
   const name = String.UTF8.encode(type, true);
-  const window = serviceCall(handleNamed("filesystem"), FileSystemOp.REGISTER, linearVa(changetype<usize>(name)), endpoint, 0, 0);
+  const window = fileSystemRegister(handleNamed("filesystem"), changetype<usize>(name), endpoint);
   if (window < 0 || memoryMap(<u32>window, WINDOW, 0, FS_WINDOW_BYTES, PROT_RW) < 0) return;
+  STUCK.window = WINDOW;
   serveCalls(endpoint, handleNamed("notification"), onCall, onBits);
 }
 
 function onBits(bits: u64): void {}
 
-function onCall(label: i32, words: Words): i32 {
-  switch (label) {
-    case FsMethod.MOUNT:
-    case FsMethod.ATTACH: return mounted();
-    case FsMethod.STATFS:
-      bytesFill(WINDOW + FsStatfs.R_BLOCKS, 0, FsStatfs.REPLY_END - FsStatfs.R_BLOCKS);
-      return 0;
-    case FsMethod.SYNC:
-    case FsMethod.UNMOUNT: return 0;
-    case FsMethod.LOOKUP:
-      if (!(words.w1 & FS_REPEATED)) stick(words.w0);
-      return NOENT;
-    default: return NOSYS;
+class Stuck extends FsServer {
+  mount(mount: u32, flags: u64): i32 { return mounted(); }
+  attach(mount: u32, flags: u64): i32 { return mounted(); }
+  unmount(mount: u32, flags: u64): i32 { return 0; }
+  sync(mount: u32, flags: u64): i32 { return 0; }
+  statfs(mount: u32, flags: u64): i32 {
+    bytesFill(WINDOW + FsStatfs.R_BLOCKS, 0, FsStatfs.REPLY_END - FsStatfs.R_BLOCKS);
+    return 0;
   }
+  lookup(mount: u32, flags: u64): i32 {
+    if (!(flags & FS_REPEATED)) stick(mount);
+    return NOENT;
+  }
+  readdir(mount: u32, flags: u64): i32 { return NOSYS; }
+  create(mount: u32, flags: u64): i32 { return NOSYS; }
+  mkdir(mount: u32, flags: u64): i32 { return NOSYS; }
+  unlink(mount: u32, flags: u64): i32 { return NOSYS; }
+  rmdir(mount: u32, flags: u64): i32 { return NOSYS; }
+  rename(mount: u32, flags: u64): i32 { return NOSYS; }
+  setattr(mount: u32, flags: u64): i32 { return NOSYS; }
+  extents(mount: u32, flags: u64): i32 { return NOSYS; }
+  allocate(mount: u32, flags: u64): i32 { return NOSYS; }
+  truncate(mount: u32, flags: u64): i32 { return NOSYS; }
+  release(mount: u32, flags: u64): i32 { return NOSYS; }
 }
+const STUCK = new Stuck();
+
+function onCall(label: i32, words: Words): i32 { return STUCK.serve(label, words.w0, words.w1); }
 
 function mounted(): i32 {
   bytesFill(WINDOW + FsMount.R_ROOT, 0, FsMount.REPLY_END - FsMount.R_ROOT);
@@ -58,12 +73,12 @@ function mounted(): i32 {
   return 0;
 }
 
-function stick(mount: u64): void {
+function stick(mount: u32): void {
   const sector = room(<usize>SECTOR);
   log("does not come back");
   while (true) {
     if (!(notificationWait(handleNamed("notification"), 0) & HEARTBEAT)) continue;
     notificationSignal(heartbeatHandle(), heartbeatMask());
-    serviceCall(handleNamed("filesystem"), FileSystemOp.READ, mount, 0, linearVa(sector), SECTOR);
+    fileSystemRead(handleNamed("filesystem"), mount, 0, sector, SECTOR);
   }
 }

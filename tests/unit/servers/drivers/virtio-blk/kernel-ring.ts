@@ -1,8 +1,8 @@
 /** The kernel's side of a block driver's rings, as the test plays it: kernel/abi/block-ring.ts. */
+import { blockDriver } from "../../../support/block-driver.gen.ts";
 import type { MemoryObject, Port, Server } from "../../../support/server.ts";
 
 export const OP = { READ: 0, WRITE: 1, FLUSH: 2, DISCARD: 3, WRITE_ZEROES: 4 } as const;
-const PORT_OP = { ATTACH: 1, RING: 2, COMPLETE: 3, START: 4 } as const;
 const ENTRIES = 128;
 const REQUEST_BYTES = 1024;
 const COMPLETIONS_AT = 4096 + ENTRIES * REQUEST_BYTES;
@@ -31,7 +31,7 @@ export class KernelRings implements Port {
   /** COMPLETE calls. */
   completions = 0;
   /** What ATTACH answers instead. */
-  refusal: bigint | undefined;
+  refusal: number | undefined;
   private readonly rings: MemoryObject[] = [];
   private readonly submitted: number[] = [];
   private readonly taken: number[] = [];
@@ -39,18 +39,17 @@ export class KernelRings implements Port {
   /** `cpus`: the kernel uses no more queues than it has CPUs. */
   constructor(private readonly server: () => Server, readonly generation = 1, private readonly cpus = 1) {}
 
-  serviceCall(op: number, args: readonly bigint[]): bigint {
-    switch (op) {
-      case PORT_OP.ATTACH: return this.attach(args[0]!);
-      case PORT_OP.RING: return BigInt(this.server().give(this.rings[Number(args[0])]!));
-      case PORT_OP.START: this.isStarted = true; return 0n;
-      case PORT_OP.COMPLETE: this.completions++; return 1n;
-      default: throw new Error(`the driver calls its port with ${op}`);
-    }
-  }
+  readonly serviceCall: Port["serviceCall"] = blockDriver.serve({
+    attach: ({ geometry }) => this.refusal ?? { queues: this.attach(geometry) },
+    ring: ({ queue }) => ({ memory: this.server().give(this.rings[queue]!) }),
+    start: () => {
+      this.isStarted = true;
+      return {};
+    },
+    complete: () => ({ taken: ++this.completions }),
+  }).serviceCall;
 
-  private attach(va: bigint): bigint {
-    if (this.refusal !== undefined) return this.refusal;
+  private attach(va: bigint): number {
     const bytes = this.server().at(va, 40);
     const view = new DataView(bytes.buffer, bytes.byteOffset, 40);
     const field = (at: number): number => view.getUint32(at, true);
@@ -61,7 +60,7 @@ export class KernelRings implements Port {
       this.submitted.push(0);
       this.taken.push(0);
     }
-    return BigInt(queues);
+    return queues;
   }
 
   private at(queue: number): number {

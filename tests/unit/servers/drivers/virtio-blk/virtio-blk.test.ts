@@ -164,7 +164,7 @@ describe("devices it does not take", () => {
     ["one that refuses what it offered", (bench) => { bench.device.refusesFeatures = true; }, {}, "it refuses the features"],
     ["one with short queues", () => {}, { queueSize: 64 }, "its queue is too short"],
     ["one without messages", (bench) => { bench.device.refusesVectors = true; }, {}, "it takes no interrupt vector"],
-    ["one the kernel has a driver for", (bench) => { bench.rings.refusal = -16n; }, {}, "the kernel takes no disk from it: 0x10"],
+    ["one the kernel has a driver for", (bench) => { bench.rings.refusal = -16; }, {}, "the kernel takes no disk from it: 0x10"],
   ];
   test.each(cases)("%s", (_name, spoil, options, reason) => {
     const bench = new Bench(options);

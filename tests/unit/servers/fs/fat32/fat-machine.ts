@@ -3,8 +3,9 @@
  *
  * What the server COMMITs is in `disk` at once, as in the kernel's buffer cache; tests of power cuts listen to `onCommit`.
  */
+import { fileSystemPort } from "../../../support/file-system-port.gen.ts";
 import { FileSystemStub, methodId, utf8, type Answer, type MethodName, type Reply, type Request } from "../../../support/protocol.ts";
-import { loadServer, type Server } from "../../../support/server.ts";
+import { loadServer, type Port, type Server } from "../../../support/server.ts";
 
 /** One write of a COMMIT. */
 export interface Write {
@@ -15,8 +16,6 @@ export interface Write {
 
 export class Killed extends Error {}
 
-const PORT = 77;
-const enum Op { READ = 2, COMMIT = 3, DEVICE_BYTES = 4 }
 const EINVAL = -22;
 const EROFS = -30;
 const EIO = -5;
@@ -45,14 +44,20 @@ export class FatMachine {
   private isDead = false;
   private options = "";
 
+  private readonly port: Port = fileSystemPort.serve({
+    read: ({ mount, offset, to, bytes }) => this.kernelCall(mount, () => this.read(offset, to, bytes)),
+    commit: ({ mount, writes, count }) => this.kernelCall(mount, () => this.commit(writes, count)),
+    deviceBytes: ({ mount }) => this.kernelCall(mount, () => ({ bytes: BigInt(this.disk.length) })),
+  });
+
   constructor(public disk: Uint8Array) {
     this.server = this.start();
   }
 
   private start(): Server {
-    const server = loadServer("fat32", { isUnmapped: true, natives: { service_call: (...args) => BigInt(this.kernelCall(args)) } });
+    const server = loadServer("fat32", { isUnmapped: true });
     this.window = server.exports["serverBuffer"](WINDOW_BYTES) as number;
-    server.exports["portSet"](PORT);
+    server.exports["portSet"](server.give(this.port));
     server.exports["windowSet"](this.window);
     this.isDead = false;
     return server;
@@ -113,16 +118,10 @@ export class FatMachine {
     if (status !== 0) throw new Error(`${methodId("attach")}: the successor answers ${status}`);
   }
 
-  private kernelCall([port, op, a0 = 0n, a1 = 0n, a2 = 0n, a3 = 0n]: bigint[]): number {
-    if (Number(port) !== PORT) throw new Error(`a call of port ${port}`);
+  /** One call of the server into the kernel; `work` when it may have it. */
+  private kernelCall<R>(mount: number, work: () => R): R | number {
     if (++this.work > this.workMost) throw new Error("the server works on and on");
-    if (Number(a0) !== MOUNT) return EINVAL;
-    switch (Number(op) as Op) {
-      case Op.READ: return this.read(a1, a2, a3);
-      case Op.COMMIT: return this.commit(a1, Number(a2));
-      case Op.DEVICE_BYTES: return this.disk.length;
-      default: return EINVAL;
-    }
+    return mount === MOUNT ? work() : EINVAL;
   }
 
   private read(offset: bigint, to: bigint, bytes: bigint): number {

@@ -1,11 +1,11 @@
 /** What a server may answer that a lawful one would not: fields, counts, names, errnos and whole replies that make no sense, from a seed. */
-import { FS_METHODS } from "../../../../../../kernel/abi/protocol/file-system.ts";
-import { layoutOf, NAME_BYTES, REPLY_OFFSET, structOf, type Field } from "../../../../../../toolchain/protocol.ts";
+import { FILE_SYSTEM } from "../../../../../../kernel/abi/protocol/file-system.ts";
+import { layoutOf, NAME_BYTES, REPLY_OFFSET, structOf, type Field } from "../../../../../../toolchain/protocol/layout.ts";
 import { type Random } from "../../../../support/random.ts";
 import type { Call } from "./served-machine.ts";
 import type { Method } from "./tree-server.ts";
 
-const REPLIES = new Map(FS_METHODS.map(({ name, reply }) => [name, layoutOf(reply, REPLY_OFFSET)]));
+const REPLIES = new Map(FILE_SYSTEM.methods.map(({ name, reply }) => [name, layoutOf(FILE_SYSTEM, reply, REPLY_OFFSET)]));
 const NAMES = ["", ".", "..", "/", "a/b", "../../x", "a\0b", "\0", "x".repeat(NAME_BYTES), "\xff\xfe"];
 const ERRNOS = [-1, -2, -4, -5, -11, -12, -14, -17, -20, -22, -28, -32, -36, -39, -40, -110, -133, -4095, -4096, -0x80000000, 1, 0x7fffffff];
 const NEAR: readonly bigint[] = [-1n, 1n, 2n, -2n, 0x100n];
@@ -75,7 +75,7 @@ export class Liar {
   private elementRepeat({ method, window }: Call): void {
     for (const { most, type, offset, elements } of REPLIES.get(method)!.fields) {
       if (most === undefined || elements === undefined) continue;
-      const { bytes } = structOf(type);
+      const { bytes } = structOf(FILE_SYSTEM, type);
       const count = Math.min(most - 1, window.getUint32(offset, true));
       const [from, to] = [this.random.below(count + 1), this.random.below(count + 1)];
       const whole = new Uint8Array(window.buffer, window.byteOffset);
@@ -105,11 +105,11 @@ function placesOf(method: Method, window: DataView): Place[] {
 
 function fieldPlaces({ type, offset, most, elements }: Field, base: number, window: DataView): Place[] {
   if (most !== undefined && elements !== undefined) {
-    const { fields, bytes } = structOf(type);
+    const { fields, bytes } = structOf(FILE_SYSTEM, type);
     const count = Math.min(most, window.getUint32(base + offset, true));
     const inside = Array.from({ length: count }, (_, i) => fields.flatMap((each) => fieldPlaces(each, elements + i * bytes, window)));
     return [{ offset: base + offset, type: "u32" }, ...inside.flat()];
   }
   if (type === "u32" || type === "u64" || type === "name") return [{ offset: base + offset, type }];
-  return structOf(type).fields.flatMap((each) => fieldPlaces(each, base + offset, window));
+  return structOf(FILE_SYSTEM, type).fields.flatMap((each) => fieldPlaces(each, base + offset, window));
 }

@@ -4,7 +4,7 @@
  * A server answers while the kernel's task sleeps in its call. One that the kernel has lost faith in is replaced at the next sleep, as
  * the supervisor would do it.
  */
-import { FS_METHODS } from "../../../../../../kernel/abi/protocol/file-system.ts";
+import { FILE_SYSTEM } from "../../../../../../kernel/abi/protocol/file-system.ts";
 import { replyEncode, requestDecode } from "../../../../support/protocol.ts";
 import { structLayout } from "../../../../support/struct-layout.ts";
 import { DiskMachine, HonestDriver, OP } from "../../block/disk-machine.ts";
@@ -178,7 +178,7 @@ export class ServedMachine {
     const { exports } = this.vfs;
     const registers = this.u32(call + CALL.registers!);
     const isRepeated = (this.vfs.view().getBigUint64(registers + FRAME.r10!, true) & REPEATED) !== 0n;
-    const method = FS_METHODS.find(({ id }) => id === this.u32(call + CALL.label!))!.name as Method;
+    const method = FILE_SYSTEM.methods.find(({ id }) => id === this.u32(call + CALL.label!))!.name as Method;
     const bytes = this.window(server);
     const window = new DataView(bytes.buffer);
     const answer: Call = { method, window, status: 0 };
