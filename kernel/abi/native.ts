@@ -40,18 +40,23 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   // ---- IPC: label and four words each way ----
   /** An endpoint of the caller's own (anyone): it reaches nobody until a capability on it is given away. */
   { nr: 0x1010, name: "endpoint_create", args: "" },
-  /** Registers: rsi label, rdx r10 r8 r9 words; the reply comes back in the same registers, rax = reply label or -errno. */
+  /**
+   * Registers: rsi label, rdx r10 r8 r9 words; the reply comes back in the same registers, rax = reply label or -errno. A request's label is
+   * 0 or more and less than IPC_NOTIFIED, in every way to call; EINVAL otherwise. A reply may bear those and negated errnos (-4095 … -1):
+   * what a server answers so, EPIPE for one, its caller cannot tell from the kernel's.
+   */
   { nr: 0x1011, name: "ipc_call", args: "endpoint: cap, label: uint, w0: ulong, w1: ulong, w2: ulong, w3: ulong", blocks: true, flags: "frame" },
   /**
    * Answers the caller last received (if any; label and words as above), then waits for the next call on `endpoint` or for bits of the
    * notification bound to it. Returns rax = label with rdi = badge and the words; or rax = IPC_NOTIFIED with rdx = bits.
+   * EINVAL: a label that no reply may bear; the reply is still owed.
    */
   { nr: 0x1012, name: "ipc_reply_wait", args: "endpoint: cap, label: int, w0: ulong, w1: ulong, w2: ulong, w3: ulong", blocks: true, flags: "frame" },
   /**
    * ipc_call with an IpcMessage: its words and label, `sendBytes` bytes by copy, `sendCaps` capabilities copied, moved or minted for the other
    * side (SendHow; each needs GRANT), a deadline; the message comes back with the reply's. Mixes with plain calls, which have no room for more
    * than words.
-   *   EINVAL     unknown flags or SendHow, more than 4 capabilities     EMSGSIZE   more than 64 KiB, or more than the other side has room for
+   *   EINVAL     a label, unknown flags or SendHow, more than 4 capabilities     EMSGSIZE   more than 64 KiB, or more than the other side has room for
    *   EFAULT     a bad pointer of the caller's own           EIO        the other side could not read what it was sent
    *   EBADF, EACCES  a capability to send                    ESTALE     one was revoked on its way    ETIMEDOUT, EINTR, EPIPE
    *   EBUSY      memory to move that somebody has mapped, or looks at in a call

@@ -20,7 +20,7 @@
  * Locking     Endpoint.lock (Rank.ENDPOINT) guards the lists, the calls and the ipc fields of receivers; run queues are locked below it.
  */
 import { trapFrameOf } from "../../../arch/current";
-import { CapKind } from "../../abi/capability";
+import { CapKind, IPC_NOTIFIED } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { ListNode, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove, listUnlink, ownerOf } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
@@ -47,6 +47,9 @@ export class Endpoint {
 }
 
 export const enum CallState { QUEUED = 0, TAKEN = 1, DONE = 2, REFUSED = 3 }
+
+/** Greatest number that a result of -4095 … -1 stands for. */
+const ERRNO_MAX: u32 = 4095;
 
 /** A call on its way. */
 @final @unmanaged
@@ -78,6 +81,12 @@ function receiveNode(task: Task): ListNode { return listNodeAt(changetype<usize>
 
 /** Nothing more happens to the call: its caller may leave (E2). */
 export function callIsOver(call: IpcCall): bool { return call.state >= <u32>CallState.DONE; }
+
+/** Whether a request may bear `label`: to its receiver, negative is why nothing came, and IPC_NOTIFIED is bits. */
+export function labelIsRequest(label: i32): bool { return <u32>label < <u32>IPC_NOTIFIED; }
+
+/** Whether a reply may: what a request may, or a negated errno. */
+export function labelIsReply(label: i32): bool { return <u32>label + ERRNO_MAX < <u32>IPC_NOTIFIED + ERRNO_MAX; }
 
 export function endpointsInit(): void {
   notificationsInit(receiverWake);

@@ -2,7 +2,7 @@
  * Call and reply between two programs on one CPU, the short way: one function from the system call's entry of one program to the
  * system call's end of the other.
  *
- * Either function does all of it or nothing: whatever is out of the ordinary (an unknown handle, nobody there, a parcel, another CPU,
+ * Either function does all of it or nothing: whatever is out of the ordinary (an unknown handle, a bad label, nobody there, another CPU,
  * something to lend, a signal, the tracer) is left to call.ts and receive.ts, which may find the same tasks asleep in the same states.
  *
  * Invariants  S1  a plain call lives at the beginning of its caller's scratch memory, which no system call uses when it begins.
@@ -17,8 +17,8 @@ import { runQueueAt } from "../sched/run-queue";
 import { Task, taskOf } from "../sched/task";
 import { callFinish, Patience } from "./call";
 import {
-  callQueue, CallState, Endpoint, endpointAt, endpointLock, IpcCall, ipcCallAt, receiverPutLocked, receiverFirstLocked,
-  receiverIsThereLocked, receiverTakeLocked, wordsMove,
+  callQueue, CallState, Endpoint, endpointAt, endpointLock, IpcCall, ipcCallAt, labelIsReply, labelIsRequest, receiverPutLocked,
+  receiverFirstLocked, receiverIsThereLocked, receiverTakeLocked, wordsMove,
 } from "./endpoint";
 import { bitsAreSet, endpointReceiveOn, receiveAnswer } from "./receive";
 import { callTargetIsKnown, waitTargetIsKnown } from "./target";
@@ -35,7 +35,7 @@ export function ipcFast(frame: TrapFrame): void {
 
 function callFast(frame: TrapFrame): void {
   const task = currentTask();
-  if (!callTargetIsKnown(task, <u32>frame.rdi)) return;
+  if (!labelIsRequest(<i32>frame.rsi) || !callTargetIsKnown(task, <u32>frame.rdi)) return;
   const ep = endpointAt(task.ipcCallTarget);
   if (!spinTryQuiet(endpointLock(ep))) return;
   callLocked(ep, frame, task);
@@ -44,6 +44,7 @@ function callFast(frame: TrapFrame): void {
 
 function replyWaitFast(frame: TrapFrame): void {
   const task = currentTask();
+  if (!labelIsReply(<i32>frame.rsi)) return;
   if (!waitTargetIsKnown(task, <u32>frame.rdi) || task.ipcEndpoint != task.ipcWaitTarget) return;
   const ep = endpointAt(task.ipcWaitTarget);
   if (!spinTryQuiet(endpointLock(ep))) return;

@@ -10,6 +10,7 @@
  * Invariants  U1  a task with resumeCpu of CPU n, asleep (SLEEPING), was last on CPU n and holds nothing by its stack: no reference, no
  *                 lock, no timer; scratch memory is whatever its waker says.
  *             U2  a task with work to do neither leaves nor is resumed that way: tracer, signals and suspension see every call.
+ *             U3  both are of the fair class and weigh the same: who leaves and who comes count the same in the queue's books.
  * Locking     the run queue of this CPU, taken by resumeBegin and given up by resumeTo on the other stack. resumeCpu is its task's
  *             own until it sleeps, then the run queue's.
  */
@@ -55,10 +56,10 @@ export function resumeBeginInline(id: u32, rq: RunQueue, prev: Task, next: Task)
   return false;
 }
 
-/** True when nothing else is to be done (U2), nothing to be lent, and `next` is whom the queue would choose. */
+/** True when nothing else is to be done (U2), nothing to be lent (U3), and `next` is whom the queue would choose. */
 function resumeMay(rq: RunQueue, prev: Task, next: Task): bool {
   if ((workOf(prev) | workOf(next)) & ~HARMLESS) return false;
-  return prev.weight == next.weight && (rq.count == 1 || isFirst(rq, next));
+  return prev.schedClass == SchedClass.FAIR && prev.weight == next.weight && (rq.count == 1 || isFirst(rq, next));
 }
 
 /** True when no waiting task comes before `next`. */

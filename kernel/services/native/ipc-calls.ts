@@ -4,7 +4,7 @@ import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
 import { BadgeOut, capEpoch, capLookupBadge } from "../../core/cap/space";
 import { endpointCallUser } from "../../core/ipc/call";
-import { endpointAt, endpointBind, endpointCreate, endpointObject, IpcCall, ipcCallAt } from "../../core/ipc/endpoint";
+import { endpointAt, endpointBind, endpointCreate, endpointObject, IpcCall, ipcCallAt, labelIsReply, labelIsRequest } from "../../core/ipc/endpoint";
 import {
   notificationAt, notificationCreate, notificationObject, notificationSignal, notificationTimer, notificationWait,
 } from "../../core/ipc/notification";
@@ -60,6 +60,7 @@ function waitTargetFind(task: Task, handle: u32): usize {
 
 /** ipc_call: words travel between the frames of caller and receiver. */
 export function nativeIpcCall(endpoint: u32, label: u32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
+  if (!labelIsRequest(<i32>label)) return -Errno.INVAL;
   const task = currentTask();
   const target = callTargetFind(task, endpoint);
   if (isErrPtr(target)) return <i32>target;
@@ -79,6 +80,7 @@ export function nativeIpcCall(endpoint: u32, label: u32, w0: u64, w1: u64, w2: u
 
 /** ipc_reply_wait: answers, then receives. */
 export function nativeIpcReplyWait(endpoint: u32, label: i32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
+  if (!labelIsReply(label)) return -Errno.INVAL;
   const task = currentTask();
   const target = waitTargetFind(task, endpoint);
   if (isErrPtr(target)) {

@@ -9,7 +9,7 @@ import { Errno } from "../../abi/errno";
 import { objectAt, objectPut } from "../../core/cap/object";
 import { capLookupBadge, CapSpace, capSpaceAt } from "../../core/cap/space";
 import { endpointCallUser } from "../../core/ipc/call";
-import { CallState, endpointAt, IpcCall, ipcCallAt } from "../../core/ipc/endpoint";
+import { CallState, endpointAt, IpcCall, ipcCallAt, labelIsReply, labelIsRequest } from "../../core/ipc/endpoint";
 import { capsDrop, PARCEL_CAPS_MAX, parcelAt, parcelFree, parcelOpen, parcelPack } from "../../core/ipc/parcel";
 import { endpointReceive, endpointRefuse, endpointReply, Received } from "../../core/ipc/receive";
 import { userRangeOk } from "../../core/mm/layout";
@@ -90,6 +90,7 @@ export function nativeIpcCallExtra(endpoint: u32, messageVa: u64): i64 {
 }
 
 function callExtra(endpoint: u32, message: IpcMessage, registers: TrapFrame): i32 {
+  if (!labelIsRequest(message.label)) return -Errno.INVAL;
   const call = ipcCallAt(scratchPush(offsetof<IpcCall>()));
   const held = capLookupBadge(currentProcess().caps, endpoint, CapKind.ENDPOINT, CapRight.CALL, badgeOf(call));
   let result = <i32>held;
@@ -128,6 +129,7 @@ export function nativeIpcReplyWaitExtra(endpoint: u32, messageVa: u64): i64 {
 }
 
 function replyWaitExtra(endpoint: u32, message: IpcMessage, registers: TrapFrame): i32 {
+  if (!labelIsReply(message.label)) return -Errno.INVAL;
   const failed = replyExtra(message, registers);
   message.receiveBytes = 0;
   message.receiveCaps = 0;

@@ -68,7 +68,10 @@ export type Outcome =
 
 /** Wakes for a scenario. */
 export const bits = (value: bigint): Wake => ({ bits: value });
-export const call = (label: number, words: readonly bigint[] = [], badge = 0n): Wake => ({ label, badge, words });
+export function call(label: number, words: readonly bigint[] = [], badge = 0n): Wake {
+  if (label < 0 || BigInt(label) >= NOTIFIED) throw new Error("no caller can send this label");
+  return { label, badge, words };
+}
 
 export type NativeCall = (...args: bigint[]) => bigint;
 
@@ -99,6 +102,7 @@ const BUS_START = 0x1_0000_0000n;
 const NOTIFIED = 0x40000000n;
 /** Time passes with every look at the clock, so that each bounded wait ends. */
 const NS_PER_LOOK = 1_000_000n;
+const ERRNO_MAX = 4095;
 const EBADF = -9n;
 const EFAULT = -14n;
 const EINVAL = -22n;
@@ -268,6 +272,7 @@ export class Server {
     const at = (index: number): bigint => this.view.getBigUint64(words + index * 8, true);
     const sent = [at(1), at(2), at(3), at(4)];
     if (NAMES.get(nr) !== "ipc_reply_wait") return this.call(endpoint, label, sent, words);
+    if (label < -ERRNO_MAX || BigInt(label) >= NOTIFIED) return EINVAL;
     const wake = this.turn(this.isAnswering ? { label, words: sent } : undefined);
     this.isAnswering = !("bits" in wake);
     const received = "bits" in wake ? [0n, wake.bits] : [wake.badge, ...wake.words];

@@ -2,7 +2,7 @@
 import { NATIVE_CALLS } from "../../../../../kernel/abi/native.ts";
 import { loadMemory } from "../mm/memory.ts";
 import { STATE, TASK } from "../sched/sched-machine.ts";
-import { CALL_STATE, IpcMachine, KIND_ENDPOINT, NR, RECEIVED, type Thread } from "./ipc-machine.ts";
+import { CALL_STATE, ERRNO, IpcMachine, KIND_ENDPOINT, NR, RECEIVED, type Thread } from "./ipc-machine.ts";
 
 const RIGHTS_ALL = 0x1ff;
 
@@ -37,6 +37,7 @@ test("the numbers of the two calls are those of kernel/abi/native.ts", () => {
 describe("the long way instead", () => {
   test.each([
     ["a real-time server", (m: IpcMachine, server: Thread) => m.sim.k.schedSetPolicy(server.task, 1, 5)],
+    ["a real-time caller", (m: IpcMachine, _: Thread, caller: Thread) => m.sim.k.schedSetPolicy(caller.task, 1, 20)],
     ["a server of another weight", (m: IpcMachine, server: Thread) => m.sim.k.schedSetNice(server.task, 5)],
     ["a server whose CPUs were changed", (m: IpcMachine, server: Thread) => m.sim.k.schedSetAffinity(server.task, 3n)],
     ["a traced caller", (m: IpcMachine, _: Thread, caller: Thread) => m.sim.u32Set(caller.task, 4)],
@@ -52,6 +53,19 @@ describe("the long way instead", () => {
     undo(m);
     expect(m.sim.field(caller.task, "state")).toBe(STATE.RUNNABLE);
     expect([m.resumes, m.sim.problem(), m.problem(ep)]).toEqual([before, "", ""]);
+  });
+
+  test("a call of a real-time caller, which is lent on until the reply", async () => {
+    const { m, ep, server, caller } = await warm();
+    m.sim.k.schedSetPolicy(caller.task, 1, 20);
+    m.settle();
+    const before = m.resumes;
+    m.call(caller, ep, 1, 1n);
+    m.goAll();
+    expect([m.sim.field(server.task, "schedClass"), m.sim.field(server.task, "rtEffective"), m.problem(ep)]).toEqual([2, 20, ""]);
+    m.replyWait(server, ep, 2, 2n);
+    m.goAll();
+    expect([caller.result, m.resumes, m.sim.field(server.task, "schedClass"), m.problem(ep)]).toEqual([2, before, 1, ""]);
   });
 
   test("a receiver that was woken by a signal and has not run yet", async () => {
@@ -75,6 +89,42 @@ describe("the long way instead", () => {
     m.replyWait(server, ep, 2, 2n);
     m.goAll();
     expect([m.resumes, server.result, m.callState(caller)]).toEqual([before, RECEIVED.BITS, CALL_STATE.DONE]);
+  });
+});
+
+describe("labels", () => {
+  const EINVAL = -22n;
+  const NOTIFIED = 0x40000000;
+  const MOST = NOTIFIED - 1;
+
+  test.each([-1, ERRNO.INTR, ERRNO.PIPE, -4096, -0x80000000, NOTIFIED, 0x7fffffff])("no request may bear %i", async (label) => {
+    const { m, ep, server, caller } = await warm();
+    m.enter(caller, NR.CALL, ep, label, 1n);
+    expect(m.sim.run(() => m.sim.k.ipcFast(caller.frame))).toBe(false);
+    expect(m.sim.k.nativeIpcCall(ep, label, 1n, 0n, 0n, 0n)).toBe(EINVAL);
+    expect([m.isRunning(caller), server.blocked, m.problem(ep)]).toEqual([true, "receive", ""]);
+  });
+
+  test.each([-4096, -0x80000000, NOTIFIED, 0x7fffffff])("no reply may bear %i: it is still owed", async (label) => {
+    const { m, ep, server, caller } = await warm();
+    m.call(caller, ep, 1, 1n);
+    m.goAll();
+    m.enter(server, NR.REPLY_WAIT, ep, label, 1n);
+    expect(m.sim.run(() => m.sim.k.ipcFast(server.frame))).toBe(false);
+    expect(m.sim.k.nativeIpcReplyWait(ep, label, 1n, 0n, 0n, 0n)).toBe(EINVAL);
+    expect([m.owes(server), caller.blocked, m.problem(ep)]).toEqual([true, "call", ""]);
+  });
+
+  test("the others arrive by the short way", async () => {
+    const { m, ep, server, caller } = await warm();
+    for (const [request, reply] of [[0, 0], [MOST, MOST], [1, -1], [2, -4095]] as const) {
+      const before = m.resumes;
+      m.call(caller, ep, request, 1n);
+      m.goAll();
+      m.replyWait(server, ep, reply, 1n);
+      m.goAll();
+      expect([server.result, server.label, caller.result, m.resumes]).toEqual([RECEIVED.CALL, request, reply, before + 2]);
+    }
   });
 });
 

@@ -165,6 +165,7 @@ export class SchedMachine {
       if (stray !== undefined) return `cpu ${cpu}: task ${this.field(stray, "tid")} does not know where it is`;
       const weight = own.filter((task) => this.field(task, "schedClass") === 1).reduce((sum, task) => sum + this.field(task, "weight"), 0);
       if (weight !== this.rqField(cpu, "fairLoad")) return `cpu ${cpu}: fairLoad`;
+      if (own.filter((task) => this.field(task, "schedClass") === 2).length !== this.rqField(cpu, "rtCount")) return `cpu ${cpu}: rtCount`;
       counted += own.length;
     }
     const queued = this.tasks.filter((task) => this.field(task, "isQueued") === 1).length;
