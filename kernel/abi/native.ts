@@ -5,9 +5,9 @@
  * Authority: every call but those marked `anyone` names a capability of the caller's own space by its handle; those make or claim something
  * for the caller alone, and are EPERM for a confined process (but process_confine, which gives nothing).
  * What a call makes of a ROOT, a PCI or a PROCESS capability hangs below that one: it has at most its rights, and is revoked with it.
- *   EBADF   no such handle, a stale one (its generation is another), or an object of another kind
+ *   EBADF   no such handle, one that was dropped or given away, or an object of another kind
  *   EACCES  the capability lacks the right the call needs
- *   ESTALE  the object behind the handle was revoked or its owner died
+ *   ESTALE  what the handle named was revoked (for as long as its slot has not seen another one revoked: EBADF then), or has ended
  *   EPIPE   an endpoint whose receiver died before it replied
  * Kinds of arguments: as in syscalls.ts, and `cap` (u32 handle).
  */
@@ -58,12 +58,12 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
    * than words.
    *   EINVAL     a label, unknown flags or SendHow, more than 4 capabilities     EMSGSIZE   more than 64 KiB, or more than the other side has room for
    *   EFAULT     a bad pointer of the caller's own           EIO        the other side could not read what it was sent
-   *   EBADF, EACCES  a capability to send                    ESTALE     one was revoked on its way    ETIMEDOUT, EINTR, EPIPE
+   *   EBADF, EACCES  a capability to send                    ESTALE     one that was revoked, before or on its way    ETIMEDOUT, EINTR, EPIPE
    *   EBUSY      memory to move that somebody has mapped, or looks at in a call
    * Nothing is transferred when a call fails before its request was taken: what was to move is the sender's again, under its old handle.
    */
   { nr: 0x1013, name: "ipc_call_extra", args: "endpoint: cap, message: inout<IpcMessage>", blocks: true },
-  /** ipc_reply_wait with an IpcMessage; when the reply itself fails (EMSGSIZE, EFAULT, EBADF, EACCES) it is still owed. */
+  /** ipc_reply_wait with an IpcMessage; when the reply itself fails (EINVAL, EMSGSIZE, EFAULT, EBADF, ESTALE, EACCES, EBUSY) it is still owed. */
   { nr: 0x1014, name: "ipc_reply_wait_extra", args: "endpoint: cap, message: inout<IpcMessage>", blocks: true },
   /** The notification that also ends ipc_reply_wait on this endpoint. */
   { nr: 0x1015, name: "endpoint_bind", args: "endpoint: cap, notification: cap" },

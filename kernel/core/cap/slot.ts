@@ -2,11 +2,12 @@
  * Capability slots and the derivation tree they form.
  *
  *   0       4       8      16      20      24     28     32          36     40     44
- *   |object |rights |badge |parent |child  |next  |prev  |generation |space |index |home|
+ *   |object |rights |badge |parent |child  |next  |prev  |gen|revoked|space |index |home|
  *
  * Invariants  T1  a slot in use is on its parent's ring of children, or has parent 0: it was not derived.
  *             T2  rights of a child are a subset of its parent's; its object is its parent's, or one made by authority of it.
- *             T3  generation changes each time the slot is freed: handles of before name nothing.
+ *             T3  generation changes each time the slot is freed, and slots are used again in the order in which they were freed: a handle of
+ *                 before names nothing until each slot that was free has been used 32,767 times since.
  * Locking     capLock (space.ts) guards all of it.
  */
 @final @unmanaged
@@ -18,7 +19,8 @@ export class CapSlot {
   child: u32;      // first of those derived from it
   next: u32;       // next sibling; of a free slot: next free one
   prev: u32;       // previous sibling, 0: the first
-  generation: u32; // 1 .. 0x7fff
+  generation: u16; // 1 .. 0x7fff
+  revoked: u16;    // the last generation whose capability was revoked, 0: none
   space: u32;      // CapSpace
   index: u32;      // in its space
   home: u32;       // in transit (transit.ts): the slot it moves away from, 0: it is a copy
@@ -28,6 +30,12 @@ if (offsetof<CapSlot>() != 48) ERROR("chunks hold 64 slots of 48 bytes");
 export function slotAt(address: u32): CapSlot { return changetype<CapSlot>(<usize>address); } // SAFETY: the caller names one
 
 export function slotAddress(slot: CapSlot): u32 { return <u32>changetype<usize>(slot); }
+
+/** What `slot` holds is about to be revoked: its handle, or that of the slot it moves away from, is told so. */
+export function slotRevokeNoteLocked(slot: CapSlot): void {
+  const named = slot.home != 0 ? slotAt(slot.home) : slot;
+  named.revoked = named.generation;
+}
 
 /** Hangs `slot` under `parent` (T1). */
 export function slotLinkLocked(slot: CapSlot, parent: CapSlot): void {

@@ -1,7 +1,8 @@
 /**
  * Capability spaces: what one process may touch, by handle.
  *
- * handle = index | generation << 16; 0 is none. Spaces grow by chunks that never move, because the derivation tree points into them.
+ * handle = index | generation << 16; 0 is none. One that names nothing is EBADF, or ESTALE when what it named was the last thing revoked in its slot.
+ * Spaces grow by chunks that never move, because the derivation tree points into them.
  *
  * Invariants  P1  a handle finds its slot only while the slot's generation is the handle's (T3 of slot.ts).
  *             P2  a space that was closed takes no capability any more.
@@ -15,13 +16,13 @@ import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { wordAt, wordSet } from "../../lib/words";
 import { kfree, kzalloc } from "../mm/slab";
 import { KObject, objectAt, objectDeafened, objectGet, objectKindsInit, objectOrphaned, objectPut } from "./object";
-import { CapSlot, slotAddress, slotAt, slotLeafLocked, slotLinkLocked, slotUnlinkLocked } from "./slot";
+import { CapSlot, slotAddress, slotAt, slotLeafLocked, slotLinkLocked, slotRevokeNoteLocked, slotUnlinkLocked } from "./slot";
 
 const CHUNK_SHIFT: u32 = 6;
 const CHUNK_SLOTS: u32 = 64;
 const CHUNKS: u32 = 64;
 const INDEX_MASK: u32 = 0xffff;
-const GENERATIONS: u32 = 0x7fff; // a handle is a positive i32
+const GENERATIONS: u16 = 0x7fff; // a handle is a positive i32
 /** No handle and no error: another thread took the slot that spaceReserve saw free. */
 export const SLOT_LOST: i32 = 0;
 
@@ -29,10 +30,12 @@ export const SLOT_LOST: i32 = 0;
 export class CapSpace {
   refs: u32;     // atomic: its process, calls that install into it
   isClosed: u32; // P2
-  free: u32;     // CapSlot, linked by next
+  free: u32;     // CapSlot, linked by next: the one that is free the longest (T3)
+  freeLast: u32; // the one freed last
   used: u32;
   chunks: u32;   // how many of the table below exist
   table: u32;    // CHUNKS addresses of chunks
+  pad: u32;
 }
 
 export const CAP_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
@@ -124,7 +127,14 @@ export function slotFindLocked(space: CapSpace, handle: u32): CapSlot | null {
   const index = handle & INDEX_MASK;
   if (index >= space.chunks << CHUNK_SHIFT) return null;
   const slot = slotOf(space, index);
-  return slot.object != 0 && slot.generation == handle >> 16 ? slot : null;
+  return slot.object != 0 && <u32>slot.generation == handle >> 16 ? slot : null;
+}
+
+/** Why slotFindLocked finds nothing. */
+export function slotMissingLocked(space: CapSpace, handle: u32): i32 {
+  const index = handle & INDEX_MASK;
+  if (index >= space.chunks << CHUNK_SHIFT || handle >> 16 == 0) return -Errno.BADF;
+  return <u32>slotOf(space, index).revoked == handle >> 16 ? -Errno.STALE : -Errno.BADF;
 }
 
 export function slotAllocLocked(space: CapSpace): CapSlot | null {
@@ -165,15 +175,25 @@ function chunkAddLocked(space: CapSpace, chunk: u32): void {
   const first = space.chunks << CHUNK_SHIFT;
   wordSet(space.table, space.chunks, chunk);
   space.chunks++;
-  for (let i = <i32>CHUNK_SLOTS - 1; i >= 0; i--) {
-    const slot = slotAt(chunk + <u32>i * <u32>offsetof<CapSlot>());
+  for (let i: u32 = 0; i < CHUNK_SLOTS; i++) {
+    const slot = slotAt(chunk + i * <u32>offsetof<CapSlot>());
     slot.generation = 1;
     slot.space = <u32>changetype<usize>(space);
-    slot.index = first + <u32>i;
-    slot.next = space.free;
-    space.free = slotAddress(slot);
+    slot.index = first + i;
+    freeAppendLocked(space, slot);
   }
 }
+
+/** The slot is used again after all those that are free already (T3). */
+function freeAppendLocked(space: CapSpace, slot: CapSlot): void {
+  slot.next = 0;
+  if (space.free != 0) slotAt(space.freeLast).next = slotAddress(slot);
+  else space.free = slotAddress(slot);
+  space.freeLast = slotAddress(slot);
+}
+
+/** The handle of a slot in use. */
+export function slotHandle(slot: CapSlot): i32 { return slot.index | <u32>slot.generation << 16; }
 
 /** Fills a free slot; the object gains a reference. */
 export function slotFillLocked(slot: CapSlot, object: KObject, rights: u32, badge: u64): i32 {
@@ -186,7 +206,7 @@ export function slotFillLocked(slot: CapSlot, object: KObject, rights: u32, badg
   slot.parent = 0;
   slot.child = 0;
   slot.prev = 0;
-  return slot.index | slot.generation << 16;
+  return slotHandle(slot);
 }
 
 /** Empties a slot if it is in use; the hooks of the object run when this was the last of its kind. No lock is held. */
@@ -229,8 +249,7 @@ function slotEmptyLocked(slot: CapSlot): u32 {
 export function slotFreeLocked(slot: CapSlot): void {
   slot.generation = slot.generation == GENERATIONS ? 1 : slot.generation + 1; // T3
   const space = capSpaceAt(slot.space);
-  slot.next = space.free;
-  space.free = slotAddress(slot);
+  freeAppendLocked(space, slot);
   space.used--;
   wordSet(USED, 0, wordAt(USED, 0) - 1);
 }
@@ -249,7 +268,7 @@ export function capInsert(space: CapSpace, object: KObject, rights: u32, badge: 
 
 /**
  * Puts a capability on a new object into `space`, made by authority of `handle`: it hangs below that one with at most its rights, and goes
- * when it is revoked. The new handle, -EBADF, -ENOMEM, -ESTALE.
+ * when it is revoked. The new handle, -EBADF, -ENOMEM, -ESTALE (revoked, or the space is closed).
  */
 export function capInsertUnder(space: CapSpace, handle: u32, object: KObject, rights: u32): i32 {
   while (spaceReserve(space)) {
@@ -263,7 +282,7 @@ export function capInsertUnder(space: CapSpace, handle: u32, object: KObject, ri
 
 function insertUnderLocked(space: CapSpace, handle: u32, object: KObject, rights: u32): i32 {
   const parent = slotFindLocked(space, handle);
-  if (!parent) return -Errno.BADF;
+  if (!parent) return slotMissingLocked(space, handle);
   if (space.isClosed) return -Errno.STALE;
   const slot = slotAllocLocked(space);
   if (!slot) return SLOT_LOST;
@@ -288,7 +307,7 @@ export function capDerive(from: CapSpace, handle: u32, to: CapSpace, rights: u32
 
 function capDeriveLocked(from: CapSpace, handle: u32, to: CapSpace, rights: u32, badge: u64): i32 {
   const source = slotFindLocked(from, handle);
-  if (!source) return -Errno.BADF;
+  if (!source) return slotMissingLocked(from, handle);
   if (badge != 0 && source.badge != 0) return -Errno.ACCES;
   if (to.isClosed) return -Errno.STALE;
   const slot = slotAllocLocked(to);
@@ -298,19 +317,20 @@ function capDeriveLocked(from: CapSpace, handle: u32, to: CapSpace, rights: u32,
   return result;
 }
 
-/** Takes one capability away; what was derived from it stays, under its parent. -EBADF. */
+/** Takes one capability away; what was derived from it stays, under its parent. -EBADF, -ESTALE. */
 export function capDrop(space: CapSpace, handle: u32): i32 {
   spinLock(CAP_LOCK);
   const slot = slotFindLocked(space, handle);
   const address = slot ? slot.object : 0;
   const events = slot ? slotEmptyLocked(slot) : 0;
+  const missing = slot ? 0 : slotMissingLocked(space, handle);
   spinUnlock(CAP_LOCK);
-  if (address == 0) return -Errno.BADF;
+  if (!slot) return missing;
   objectLeave(objectAt(address), events);
   return 0;
 }
 
-/** Takes away all that was derived from the capability, in every space. How many, or -EBADF. */
+/** Takes away all that was derived from the capability, in every space. How many, or -EBADF, -ESTALE. */
 export function capRevoke(space: CapSpace, handle: u32): i32 {
   let count: i32 = 0;
   while (true) {
@@ -318,12 +338,18 @@ export function capRevoke(space: CapSpace, handle: u32): i32 {
     const root = slotFindLocked(space, handle);
     const leaf = root ? slotLeafLocked(root) : null;
     const address = leaf && leaf != root ? leaf.object : 0;
-    const events = leaf && address != 0 ? slotEmptyLocked(leaf) : 0;
+    const events = leaf && address != 0 ? slotRevokeLocked(leaf) : 0;
+    const none = root || count > 0 ? count : slotMissingLocked(space, handle);
     spinUnlock(CAP_LOCK);
-    if (address == 0) return root ? count : count > 0 ? count : -Errno.BADF;
+    if (address == 0) return none;
     objectLeave(objectAt(address), events);
     count++;
   }
+}
+
+function slotRevokeLocked(slot: CapSlot): u32 {
+  slotRevokeNoteLocked(slot);
+  return slotEmptyLocked(slot);
 }
 
 /**
@@ -333,7 +359,7 @@ export function capRevoke(space: CapSpace, handle: u32): i32 {
 export function capLookup(space: CapSpace, handle: u32, kind: u32, rights: u32): usize {
   spinLock(CAP_LOCK);
   const slot = slotFindLocked(space, handle);
-  const result = slot ? slotUseLocked(slot, kind, rights) : <usize>-Errno.BADF;
+  const result = slot ? slotUseLocked(slot, kind, rights) : <usize>slotMissingLocked(space, handle);
   spinUnlock(CAP_LOCK);
   return result;
 }
@@ -356,9 +382,10 @@ export function capNth(space: CapSpace, kind: u32, n: u32): usize {
 /** capLookup in the space at `spaceAddress` (0: none), which also stores the capability's badge. */
 export function capLookupBadge(spaceAddress: u32, handle: u32, kind: u32, rights: u32, badge: BadgeOut): usize {
   if (spaceAddress == 0) return <usize>-Errno.BADF;
+  const space = capSpaceAt(spaceAddress);
   spinLock(CAP_LOCK);
-  const slot = slotFindLocked(capSpaceAt(spaceAddress), handle);
-  const result = slot ? slotUseLocked(slot, kind, rights) : <usize>-Errno.BADF;
+  const slot = slotFindLocked(space, handle);
+  const result = slot ? slotUseLocked(slot, kind, rights) : <usize>slotMissingLocked(space, handle);
   if (slot) badge.badge = slot.badge;
   spinUnlock(CAP_LOCK);
   return result;
@@ -372,12 +399,13 @@ function slotUseLocked(slot: CapSlot, kind: u32, rights: u32): usize {
   return slot.object;
 }
 
-/** Rights and badge of a capability, copied to `out`: kind u32, rights u32, badge u64, object u32. 0 or -EBADF. */
+/** Rights and badge of a capability, copied to `out`: kind u32, rights u32, badge u64, object u32. 0, -EBADF, -ESTALE. */
 export function capDescribe(space: CapSpace, handle: u32, out: CapSlot): i32 {
   spinLock(CAP_LOCK);
   const slot = slotFindLocked(space, handle);
   if (slot) bytesCopy(changetype<usize>(out), changetype<usize>(slot), offsetof<CapSlot>());
   if (slot) objectGet(objectAt(slot.object));
+  const result = slot ? 0 : slotMissingLocked(space, handle);
   spinUnlock(CAP_LOCK);
-  return slot ? 0 : -Errno.BADF;
+  return result;
 }

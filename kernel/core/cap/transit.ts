@@ -22,12 +22,12 @@ import { memoryIsUnusedLocked, memoryObjectAt } from "./memory-object";
 import { objectAt } from "./object";
 import { CapSlot, slotAddress, slotAt, slotLinkLocked, slotReplaceLocked } from "./slot";
 import {
-  CAP_LOCK, CapSpace, capSpaceAt, capSpaceGet, capSpacePut, epochNoteLocked, slotAllocLocked, slotFillLocked, slotFindLocked, slotFreeLocked, slotsAreFreeLocked,
-  slotTake, spaceGrow,
+  CAP_LOCK, CapSpace, capSpaceAt, capSpaceGet, capSpacePut, epochNoteLocked, slotAllocLocked, slotFillLocked, slotFindLocked, slotFreeLocked, slotHandle,
+  slotMissingLocked, slotsAreFreeLocked, slotTake, spaceGrow,
 } from "./space";
 
 /**
- * Sends the capability behind `handle` into `transit`, which is zero but for what MINT asks: rights to keep, and a badge. 0, -EBADF, -EACCES
+ * Sends the capability behind `handle` into `transit`, which is zero but for what MINT asks: rights to keep, and a badge. 0, -EBADF, -ESTALE, -EACCES
  * without the right to GRANT it or for a second badge, -EBUSY (X3).
  */
 export function capDepart(from: CapSpace, handle: u32, transit: CapSlot, how: SendHow): i32 {
@@ -39,7 +39,7 @@ export function capDepart(from: CapSpace, handle: u32, transit: CapSlot, how: Se
 
 function departLocked(from: CapSpace, handle: u32, transit: CapSlot, how: SendHow): i32 {
   const source = slotFindLocked(from, handle);
-  if (!source) return -Errno.BADF;
+  if (!source) return slotMissingLocked(from, handle);
   if (!(source.rights & CapRight.GRANT)) return -Errno.ACCES;
   if (how == SendHow.MOVE) return moveOutLocked(from, source, transit);
   const isMint = how == SendHow.MINT;
@@ -92,7 +92,7 @@ function arriveLocked(first: u32, count: u32, to: CapSpace, handles: usize): i32
     const slot = slotAllocLocked(to);
     if (!slot) return TOO_FEW; // never: they are free
     slotReplaceLocked(slot, transit);
-    wordSet(handles, i, slot.index | slot.generation << 16);
+    wordSet(handles, i, slotHandle(slot));
     if (transit.home != 0) slotFreeLocked(slotAt(transit.home));
   }
   return 0;

@@ -56,7 +56,7 @@ export function parcelFits(address: u32, roomBytes: u32, roomCaps: u32): bool {
 
 /**
  * Packs what the running program's `message` sends: its bytes, and capabilities of `space` (null: it has none). The parcel, 0 when there is
- * nothing to pack, or -EMSGSIZE, -EFAULT, -ENOMEM, and of capabilities -EINVAL, -EBADF, -EACCES, -EBUSY: then nothing was taken.
+ * nothing to pack, or -EMSGSIZE, -EFAULT, -ENOMEM, and of capabilities -EINVAL, -EBADF, -ESTALE, -EACCES, -EBUSY: then nothing was taken.
  */
 export function parcelPack(message: IpcMessage, space: CapSpace | null): i32 {
   const bytes = message.sendBytes;
@@ -140,5 +140,5 @@ function pagesOf(space: CapSpace, handle: i32): u32 {
 
 /** Takes the first `count` capabilities that arrived away again. */
 export function capsDrop(space: CapSpace, handles: usize, count: u32): void {
-  for (let i: u32 = 0; i < count; i++) capDrop(space, wordAt(handles, i)); // -EBADF: revoked meanwhile, as good
+  for (let i: u32 = 0; i < count; i++) capDrop(space, wordAt(handles, i)); // -ESTALE: revoked meanwhile, as good
 }

@@ -179,7 +179,9 @@ export class CapMachine {
     const field = (name: string): number => this.u32(at + SLOT[name]!);
     const name = `slot ${handleOf(slot).toString(16)} of space ${slot.space.address}`;
     if (field("object") !== (slot.object?.address ?? 0)) return `${name}: object`;
-    if (slot.space !== TRANSIT && field("generation") !== slot.generation) return `${name}: generation (T3)`;
+    const half = (which: string): number => this.memory.view.getUint16(at + SLOT[which]!, true);
+    if (slot.space !== TRANSIT && half("generation") !== slot.generation) return `${name}: generation (T3)`;
+    if (slot.space !== TRANSIT && half("revoked") !== slot.revoked) return `${name}: the generation revoked last`;
     if (slot.space === TRANSIT && field("home") !== (slot.home ? this.slotAddress(slot.home) : 0)) return `${name}: home (X2)`;
     if (!slot.object) return "";
     if (field("rights") !== slot.rights || this.memory.view.getBigUint64(at + SLOT["badge"]!, true) !== slot.badge) return `${name}: rights or badge (T2)`;

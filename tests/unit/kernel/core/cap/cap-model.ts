@@ -29,6 +29,8 @@ export interface ModelSlot {
   /** In its space; of a slot in transit: its address. */
   readonly index: number;
   generation: number;
+  /** The generation that was revoked last. */
+  revoked: number;
   object: ModelObject | null;
   rights: number;
   badge: bigint;
@@ -44,7 +46,7 @@ export interface ModelSlot {
 export interface ModelSpace {
   readonly address: number;
   readonly slots: ModelSlot[];
-  /** Last one is given out next. */
+  /** First one is given out next. */
   readonly free: ModelSlot[];
   isClosed: boolean;
 }
@@ -53,7 +55,7 @@ export interface ModelSpace {
 export const TRANSIT: ModelSpace = { address: 0, slots: [], free: [], isClosed: false };
 
 export function transitSlot(address: number): ModelSlot {
-  return { space: TRANSIT, index: address, generation: 0, object: null, rights: 0, badge: 0n, parent: null, children: [], home: null, isAway: false };
+  return { space: TRANSIT, index: address, generation: 0, revoked: 0, object: null, rights: 0, badge: 0n, parent: null, children: [], home: null, isAway: false };
 }
 
 /** A hook that must be called before the operation that caused it ends. */
@@ -76,6 +78,11 @@ export class CapModel {
     return slot?.object && slot.generation === handle >>> 16 ? slot : null;
   }
 
+  /** Why nothing is found. */
+  missing(space: ModelSpace, handle: number): number {
+    return handle >>> 16 !== 0 && space.slots[handle & 0xffff]?.revoked === handle >>> 16 ? ERRNO.STALE : ERRNO.BADF;
+  }
+
   used(): number {
     return this.spaces.reduce((sum, space) => sum + space.slots.filter((slot) => slot.object ?? slot.isAway).length, 0);
   }
@@ -84,7 +91,7 @@ export class CapModel {
     while (space.free.length > 0 || (yield* this.grow(space))) {
       yield;
       if (space.isClosed) return ERRNO.STALE;
-      const slot = space.free.pop();
+      const slot = space.free.shift();
       if (slot) return this.fill(slot, object, rights, badge);
     }
     return ERRNO.NOMEM;
@@ -95,9 +102,9 @@ export class CapModel {
     while (space.free.length > 0 || (yield* this.grow(space))) {
       yield;
       const parent = this.find(space, handle);
-      if (!parent) return ERRNO.BADF;
+      if (!parent) return this.missing(space, handle);
       if (space.isClosed) return ERRNO.STALE;
-      const slot = space.free.pop();
+      const slot = space.free.shift();
       if (!slot) continue;
       const result = this.fill(slot, object, parent.rights & rights, 0n);
       slot.parent = parent;
@@ -111,10 +118,10 @@ export class CapModel {
     while (to.free.length > 0 || (yield* this.grow(to))) {
       yield;
       const source = this.find(from, handle);
-      if (!source) return ERRNO.BADF;
+      if (!source) return this.missing(from, handle);
       if (badge !== 0n && source.badge !== 0n) return ERRNO.ACCES;
       if (to.isClosed) return ERRNO.STALE;
-      const slot = to.free.pop();
+      const slot = to.free.shift();
       if (!slot) continue;
       const result = this.fill(slot, source.object!, source.rights & rights, badge || source.badge);
       slot.parent = source;
@@ -128,7 +135,7 @@ export class CapModel {
   *depart(from: ModelSpace, handle: number, transit: ModelSlot, how: number, rights: number, badge: bigint): Steps {
     yield;
     const source = this.find(from, handle);
-    if (!source) return ERRNO.BADF;
+    if (!source) return this.missing(from, handle);
     if (!(source.rights & RIGHT.GRANT)) return ERRNO.ACCES;
     if (how === HOW.MOVE) {
       if (source.object!.kind === KIND.MEMORY && source.object!.held > 0) return ERRNO.BUSY;
@@ -154,7 +161,7 @@ export class CapModel {
       if (!(yield* this.grow(to))) return ERRNO.NOMEM;
     }
     for (const transit of transits) {
-      const slot = to.free.pop()!;
+      const slot = to.free.shift()!;
       this.move(slot, transit);
       handles.push(handleOf(slot));
       if (transit.home) this.free(transit.home);
@@ -181,7 +188,7 @@ export class CapModel {
   *drop(space: ModelSpace, handle: number, events: Event[]): Steps {
     yield;
     const slot = this.find(space, handle);
-    if (!slot) return ERRNO.BADF;
+    if (!slot) return this.missing(space, handle);
     this.empty(slot, events);
     return 0;
   }
@@ -190,10 +197,12 @@ export class CapModel {
     for (let count = 0; ; count++) {
       yield;
       const root = this.find(space, handle);
-      if (!root) return count || ERRNO.BADF;
+      if (!root) return count || this.missing(space, handle);
       let leaf = root;
       while (leaf.children.length > 0) leaf = leaf.children[0]!;
       if (leaf === root) return count;
+      const named = leaf.home ?? leaf;
+      named.revoked = named.generation;
       this.empty(leaf, events);
     }
   }
@@ -201,10 +210,11 @@ export class CapModel {
   *lookup(space: ModelSpace, handle: number, kind: number, rights: number): Steps {
     yield;
     const slot = this.find(space, handle);
-    if (slot?.object!.kind !== kind) return ERRNO.BADF;
+    if (!slot) return this.missing(space, handle);
+    if (slot.object!.kind !== kind) return ERRNO.BADF;
     if ((slot.rights & rights) !== rights) return ERRNO.ACCES;
-    slot.object.held++;
-    return slot.object.address;
+    slot.object!.held++;
+    return slot.object!.address;
   }
 
   *close(space: ModelSpace, events: Event[]): Steps {
@@ -234,9 +244,9 @@ export class CapModel {
     const first = space.slots.length;
     if (first === CHUNKS * CHUNK_SLOTS) return false;
     const chunk = Array.from({ length: CHUNK_SLOTS }, (_, i): ModelSlot =>
-      ({ space, index: first + i, generation: 1, object: null, rights: 0, badge: 0n, parent: null, children: [], home: null, isAway: false }));
+      ({ space, index: first + i, generation: 1, revoked: 0, object: null, rights: 0, badge: 0n, parent: null, children: [], home: null, isAway: false }));
     space.slots.push(...chunk);
-    space.free.push(...chunk.reverse());
+    space.free.push(...chunk);
     return true;
   }
 

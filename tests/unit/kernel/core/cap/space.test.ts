@@ -19,6 +19,7 @@ const OBJECTS_MIN = 5;
 const GENERATIONS = 0x7fff;
 const SLOTS = 4096;
 const CHUNK_SLOTS = 64;
+const SLOT_BYTES = 48;
 const TEST_MS = 600_000;
 
 class History {
@@ -228,6 +229,7 @@ test("a handle names nothing until its slot's generations have gone round", asyn
   const { machine, space, object } = await oneObject();
   const { k } = machine.memory;
   const first = k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n) as number;
+  for (let left = CHUNK_SLOTS - 2; left > 0; left--) k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n); // one slot is free
   const second = k["capDerive"]!(space.address, first, space.address, RIGHT.ALL, 0n) as number;
   for (let i = 1, handle = second; i < GENERATIONS; i++) {
     expect(k["capDrop"]!(space.address, handle)).toBe(0);
@@ -237,6 +239,77 @@ test("a handle names nothing until its slot's generations have gone round", asyn
     if (i === GENERATIONS - 1) expect(k["capDrop"]!(space.address, handle)).toBe(0);
   }
   expect(k["capDerive"]!(space.address, first, space.address, RIGHT.ALL, 0n)).toBe(second);
+});
+
+test("slots are used again in the order in which they were freed", async () => {
+  const { machine, space, object } = await oneObject();
+  const { k } = machine.memory;
+  const insert = (): number => k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n) as number;
+  const handles = Array.from({ length: CHUNK_SLOTS }, insert);
+  for (const index of [9, 3, 40]) k["capDrop"]!(space.address, handles[index]);
+  const again = insert();
+  expect(again).toBe(handles[9]! + 0x10000);
+  k["capDrop"]!(space.address, again);
+  expect([insert(), insert(), insert()].map((handle) => [handle & 0xffff, handle >> 16])).toEqual([[3, 2], [40, 2], [9, 3]]);
+});
+
+describe("a handle that names nothing", () => {
+  const WILD = [0, 1, 0x10fff, 0xffffffff, 0x7fff0000];
+
+  /** What every operation that takes a handle says to this one. */
+  function answers(machine: CapMachine, space: ModelSpace, handle: number): number[] {
+    const { k } = machine.memory;
+    const room = k["kzalloc"]!(SLOT_BYTES) as number;
+    const object = machine.newObject(KIND.MEMORY);
+    const badge = k["kzalloc"]!(8) as number;
+    return [
+      k["capLookup"]!(space.address, handle, KIND.ENDPOINT, 0), k["capLookupBadge"]!(space.address, handle, KIND.ENDPOINT, 0, badge),
+      k["capDescribe"]!(space.address, handle, room), k["capDrop"]!(space.address, handle), k["capRevoke"]!(space.address, handle),
+      k["capDerive"]!(space.address, handle, space.address, RIGHT.ALL, 0n), k["capInsertUnder"]!(space.address, handle, object.address, RIGHT.ALL),
+      k["capDepart"]!(space.address, handle, room, HOW.COPY),
+    ] as number[];
+  }
+
+  test("is ESTALE when it was revoked, EBADF when it was dropped, moved away, or never given", async () => {
+    const { machine, space, object } = await oneObject();
+    const { k } = machine.memory;
+    const root = k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n) as number;
+    const derive = (): number => k["capDerive"]!(space.address, root, space.address, RIGHT.ALL, 0n) as number;
+    const [dropped, moved, revoked] = [derive(), derive(), derive()];
+    const room = k["kzalloc"]!(SLOT_BYTES) as number;
+    const handles = k["kzalloc"]!(4) as number;
+    k["capDrop"]!(space.address, dropped);
+    expect([k["capDepart"]!(space.address, moved, room, HOW.MOVE), k["capsArrive"]!(room, 1, machine.newSpace().address, handles)]).toEqual([0, 0]);
+    expect(k["capRevoke"]!(space.address, root)).toBe(2);
+    expect(new Set(answers(machine, space, revoked))).toEqual(new Set([ERRNO.STALE]));
+    for (const handle of [...WILD, dropped, moved, revoked + 0x10000]) expect(new Set(answers(machine, space, handle))).toEqual(new Set([ERRNO.BADF]));
+  });
+
+  test("is ESTALE when it was revoked on its way", async () => {
+    const { machine, space, object } = await oneObject();
+    const { k } = machine.memory;
+    const root = k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n) as number;
+    const moved = k["capDerive"]!(space.address, root, space.address, RIGHT.ALL, 0n) as number;
+    const room = k["kzalloc"]!(SLOT_BYTES) as number;
+    k["capDepart"]!(space.address, moved, room, HOW.MOVE);
+    expect(k["capRevoke"]!(space.address, root)).toBe(1);
+    expect(k["capLookup"]!(space.address, moved, KIND.ENDPOINT, 0)).toBe(ERRNO.STALE);
+    k["capReturn"]!(room);
+    expect(k["capLookup"]!(space.address, moved, KIND.ENDPOINT, 0)).toBe(ERRNO.STALE);
+  });
+
+  test("is EBADF again when something else was revoked in its slot", async () => {
+    const { machine, space, object } = await oneObject();
+    const { k } = machine.memory;
+    const root = k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n) as number;
+    for (let left = CHUNK_SLOTS - 2; left > 0; left--) k["capInsert"]!(space.address, object.address, RIGHT.ALL, 0n);
+    const handles = [0, 1].map(() => {
+      const handle = k["capDerive"]!(space.address, root, space.address, RIGHT.ALL, 0n) as number;
+      k["capRevoke"]!(space.address, root);
+      return handle;
+    });
+    expect(handles.map((handle) => k["capLookup"]!(space.address, handle, KIND.ENDPOINT, 0))).toEqual([ERRNO.BADF, ERRNO.STALE]);
+  });
 });
 
 test("a full space says so and takes more once something went", async () => {

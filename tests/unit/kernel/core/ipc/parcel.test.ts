@@ -76,7 +76,7 @@ test("bytes and capabilities arrive; granted pages are counted, not copied", asy
   expect([sides.counter("bytesCopied"), sides.counter("capsSent"), sides.counter("pagesGranted")]).toEqual([BigInt(text.length), 2n, 19n]);
   for (let i = 0; i < 2; i++) expect(k["capLookup"]!(sides.to, sides.arrived(i), KIND.MEMORY, RIGHT.ALL)).toBeGreaterThan(0);
   expect(k["capRevoke"]!(sides.from, caps[0])).toBe(1);
-  expect(k["capLookup"]!(sides.to, sides.arrived(0), KIND.MEMORY, 0)).toBe(ERRNO.BADF);
+  expect(k["capLookup"]!(sides.to, sides.arrived(0), KIND.MEMORY, 0)).toBe(ERRNO.STALE);
 });
 
 test("what cannot be packed leaves nothing behind", async () => {
@@ -142,7 +142,7 @@ test("what moves is the receiver's alone, with what was derived from it below", 
   expect(sides.open(parcel, RECEIVE)).toBe(0);
   expect(sides.caps()).toBe(before + 1); // the copy
   expect(k["capRevoke"]!(sides.to, sides.arrived(1))).toBe(1); // the child is the receiver's to revoke
-  expect([k["capLookup"]!(sides.from, child, KIND.MEMORY, 0), k["capLookup"]!(sides.from, moved, KIND.MEMORY, 0)]).toEqual([ERRNO.BADF, ERRNO.BADF]);
+  expect([k["capLookup"]!(sides.from, child, KIND.MEMORY, 0), k["capLookup"]!(sides.from, moved, KIND.MEMORY, 0)]).toEqual([ERRNO.STALE, ERRNO.BADF]);
 });
 
 test("what was to move is back under its old handle when anything goes wrong", async () => {
@@ -176,7 +176,7 @@ test("what moves goes with its owner's parent, and an owner that ended gets noth
   const parcel = sides.pack(SEND, 0, [derived], [MOVE]);
   expect(k["capRevoke"]!(sides.from, parent)).toBe(1); // on its way
   expect(sides.open(parcel, RECEIVE)).toBe(ERRNO.STALE);
-  expect(k["capRevoke"]!(sides.from, derived)).toBe(ERRNO.BADF);
+  expect(k["capRevoke"]!(sides.from, derived)).toBe(ERRNO.STALE);
   const late = sides.pack(SEND, 0, [parent], [MOVE]);
   k["capSpaceClose"]!(sides.from);
   k["capSpacePut"]!(sides.from); // the parcel still holds it
