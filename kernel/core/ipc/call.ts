@@ -7,18 +7,16 @@
  */
 import { monoNowNs, TRAP_FRAME_BYTES, trapFrameOf } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
-import { listAppend, listRemove } from "../../lib/list";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { currentTask } from "../sched/cpu";
 import { scheduleTo } from "../sched/handoff";
-import { schedLend, schedLendHelps } from "../sched/policy";
 import { taskSignalPending, taskStateSet, taskWake } from "../sched/sched";
 import { scratchPop, scratchPush } from "../sched/scratch";
 import { schedTimeout } from "../sched/sleep";
 import { Task, taskOf, TaskState, TaskWork, WakeReason } from "../sched/task";
 import {
-  callIsOver, callLeaveServer, callNode, callQueue, CallState, Endpoint, endpointLock, IpcCall, ipcCallAt, receiverFirstLocked,
-  receiverIsThereLocked, ReceiveState, receiverRemoveLocked, wordsMove,
+  callIsOver, callLeaveServerLocked, callQueueLocked, CallState, callUnqueueLocked, Endpoint, endpointLock, IpcCall, ipcCallAt, lendLocked,
+  receiverFirstLocked, receiverIsThereLocked, ReceiveState, receiverRemoveLocked, wordsMove,
 } from "./endpoint";
 import { parcelFits } from "./parcel";
 
@@ -30,7 +28,7 @@ const KILL_LOOK_NS: u64 = 50_000_000;
 
 /** Makes `task` the server of the call. The call is on no list. */
 export function callGiveLocked(ep: Endpoint, call: IpcCall, task: Task): void {
-  const caller = taskOf(call.caller);
+  const before = ep.server;
   ep.server = <u32>changetype<usize>(task);
   call.state = CallState.TAKEN; // E1
   call.server = <u32>changetype<usize>(task);
@@ -40,7 +38,8 @@ export function callGiveLocked(ep: Endpoint, call: IpcCall, task: Task): void {
   call.parcel = 0;
   trapFrameOf(task.ipcRegisters).rdi = call.badge;
   wordsMove(task.ipcRegisters, call.registers);
-  if (schedLendHelps(task, caller)) schedLend(task, caller);
+  lendLocked(ep, task);
+  if (before != 0 && before != ep.server) lendLocked(ep, taskOf(before)); // what waits now waits for `task`
 }
 
 /** Gives the call to a waiting receiver, if there is one. The receiver, or null; `call` is REFUSED when it takes no such message. */
@@ -58,19 +57,10 @@ function callHandLocked(ep: Endpoint, call: IpcCall): Task | null {
   return task;
 }
 
-/** Nobody receives: the call waits, and whoever is to be done first runs at what its caller runs at. */
-function callQueueLocked(ep: Endpoint, call: IpcCall): void {
-  listAppend(callQueue(ep), callNode(call));
-  if (ep.server == 0) return;
-  const server = taskOf(ep.server); // E7: it is alive
-  const caller = taskOf(call.caller);
-  if (server.ipcCall != 0 && schedLendHelps(server, caller)) schedLend(server, caller);
-}
-
 /** Takes a call back that its caller will not wait for any more (E2). */
-function callAbortLocked(call: IpcCall): void {
-  if (call.state == CallState.QUEUED) listRemove(callNode(call));
-  if (call.state == CallState.TAKEN) callLeaveServer(taskOf(call.server));
+function callAbortLocked(ep: Endpoint, call: IpcCall): void {
+  if (call.state == CallState.QUEUED) callUnqueueLocked(ep, call);
+  if (call.state == CallState.TAKEN) callLeaveServerLocked(ep, taskOf(call.server));
 }
 
 /**
@@ -126,7 +116,7 @@ function callWaitLocked(ep: Endpoint, call: IpcCall, deadlineNs: u64, patience: 
   while (!callIsOver(call)) {
     const ended = waitEnds(deadlineNs, patience);
     if (ended != 0) {
-      callAbortLocked(call);
+      callAbortLocked(ep, call);
       return ended;
     }
     taskStateSet(patience == Patience.SIGNALS ? TaskState.SLEEPING : TaskState.UNINTERRUPTIBLE);

@@ -17,17 +17,19 @@
  *             E6  who ends another's wait is done with its task and its call before the endpoint's lock is free, and a woken thread takes
  *                 that lock once, unless it was handed the CPU (WakeReason.HANDOFF): then its waker sleeps already.
  *             E7  a thread is `server` only while its Task.ipcEndpoint is this endpoint.
- * Locking     Endpoint.lock (Rank.ENDPOINT) guards the lists, the calls and the ipc fields of receivers; run queues are locked below it.
+ *             E8  queueLoan is the most of the loans of queued calls. A thread is lent (Task.lent) the most of what the caller runs at whose
+ *                 call it took, and, if it is `server`, of queueLoan. Receivers are lent nothing, by E4.
+ * Locking     Endpoint.lock (Rank.ENDPOINT) guards the lists, the calls and the ipc fields and loans of its threads; run queues are locked below it.
  */
 import { trapFrameOf } from "../../../arch/current";
 import { CapKind, IPC_NOTIFIED } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { ListNode, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove, listUnlink, ownerOf } from "../../lib/list";
+import { ListNode, listAppend, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove, listSame, listUnlink, ownerOf } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
 import { KObject, objectAt, objectGet, objectIgnore, objectInit, objectKindSet, objectPut } from "../cap/object";
 import { kfree, kzalloc } from "../mm/slab";
-import { schedLendEnd } from "../sched/policy";
+import { loanMax, loanOf, schedLend } from "../sched/policy";
 import { taskWake } from "../sched/sched";
 import { Task, taskOf, WakeReason } from "../sched/task";
 import { Notification, notificationAt, notificationBind, notificationObject, notificationsInit } from "./notification";
@@ -40,10 +42,11 @@ export class Endpoint {
   lock1: u64;
   receivers: u64;    // a ListNode held by value: Task.ipcNode, latest first (E4, E5)
   queue: u64;        // a ListNode held by value: calls, oldest first
+  queueLoan: u64;    // E8
   server: u32;       // Task that took the last call, 0: none, or it has left (E7)
-  pad: u32;
   notification: u32; // Notification whose bits end a receive too, one reference
   isDead: u32;       // E3
+  pad: u32;
 }
 
 export const enum CallState { QUEUED = 0, TAKEN = 1, DONE = 2, REFUSED = 3 }
@@ -60,6 +63,7 @@ export class IpcCall {
   server: u32;    // Task that took it
   label: i32;     // the request's, then the result
   badge: u64;
+  loan: u64;      // while QUEUED: what its caller ran at when it began to wait (policy.ts)
   registers: u32; // TrapFrame with the request's words (rdx r10 r8 r9), then the reply's
   parcel: u32;    // Parcel of the request until TAKEN, of the reply when DONE; 0: words only
   roomBytes: u32; // what may come back
@@ -110,7 +114,7 @@ function endpointDie(object: KObject): void {
   const ep = endpointAt(changetype<usize>(object));
   spinLock(endpointLock(ep));
   ep.isDead = 1;
-  while (!listEmpty(callQueue(ep))) callRefuseLocked(callFirst(ep), -Errno.PIPE);
+  while (!listEmpty(callQueue(ep))) callRefuseLocked(ep, callFirst(ep), -Errno.PIPE);
   while (!listEmpty(receiversOf(ep))) receiverRouseLocked(ep);
   spinUnlock(endpointLock(ep));
   endpointBind(ep, null);
@@ -192,22 +196,73 @@ export function wordsMove(to: usize, from: usize): void {
 }
 
 /** Ends a call that nobody will answer; its caller keeps what it wanted to send. */
-export function callRefuseLocked(call: IpcCall, reason: i32): void {
-  if (call.state == CallState.QUEUED) listRemove(callNode(call));
+export function callRefuseLocked(ep: Endpoint, call: IpcCall, reason: i32): void {
+  if (call.state == CallState.QUEUED) callUnqueueLocked(ep, call);
   call.label = reason;
   call.state = CallState.REFUSED;
   taskWake(taskOf(call.caller), WakeReason.EVENT); // E6
+}
+
+/** Nobody receives: the call waits, and who took the last one runs at what this one's caller runs at, at least. */
+export function callQueueLocked(ep: Endpoint, call: IpcCall): void {
+  call.loan = loanOf(taskOf(call.caller));
+  listAppend(callQueue(ep), callNode(call));
+  ep.queueLoan = loanMax(ep.queueLoan, call.loan); // E8
+  lendServerLocked(ep);
+}
+
+/** Takes a call off the queue whose caller waits no more. */
+export function callUnqueueLocked(ep: Endpoint, call: IpcCall): void {
+  callDequeueLocked(ep, call);
+  lendServerLocked(ep);
+}
+
+/** Takes a call off the queue that a thread takes: callGiveLocked must follow, which lends. */
+export function callDequeueLocked(ep: Endpoint, call: IpcCall): void {
+  listRemove(callNode(call));
+  const was = ep.queueLoan;
+  const priority = <u32>(was >> PRIORITY_SHIFT);
+  const hasMost = priority != 0 && <u32>(call.loan >> PRIORITY_SHIFT) == priority;
+  const weighsMost = <u32>call.loan == <u32>was;
+  const left = hasMost ? queueMostLocked(ep, PRIORITY_SHIFT, priority) : priority;
+  ep.queueLoan = <u64>left << PRIORITY_SHIFT | (weighsMost ? queueMostLocked(ep, 0, <u32>was) : <u32>was);
+}
+
+/** Where the priority stands in a loan (policy.ts); the weight is the lower half. */
+const PRIORITY_SHIFT: u64 = 32;
+
+/**
+ * The most of a half of the loans that wait, no more than `bound`. It looks at calls up to the first that has that much: those it passed in
+ * vain go without a look, so that each is looked at about once while it waits.
+ */
+function queueMostLocked(ep: Endpoint, shift: u64, bound: u32): u32 {
+  let most: u32 = 0;
+  for (let node = callQueue(ep).next; !listSame(node, callQueue(ep)) && most != bound; node = node.next) {
+    most = max<u32>(most, <u32>(ipcCallAt(changetype<usize>(node)).loan >> shift));
+  }
+  return most;
+}
+
+/** Lends `task`, which is on `ep`, what E8 says. */
+export function lendLocked(ep: Endpoint, task: Task): void {
+  const own = task.ipcCall != 0 ? loanOf(taskOf(ipcCallAt(task.ipcCall).caller)) : 0;
+  schedLend(task, ep.server == <u32>changetype<usize>(task) ? loanMax(own, ep.queueLoan) : own);
+}
+
+function lendServerLocked(ep: Endpoint): void {
+  if (ep.server != 0) lendLocked(ep, taskOf(ep.server)); // E7: it is alive
 }
 
 /** `task`, which owes nothing, will not take calls here any more (E7). */
 export function endpointLeave(ep: Endpoint, task: Task): void {
   spinLock(endpointLock(ep));
   if (ep.server == <u32>changetype<usize>(task)) ep.server = 0;
+  lendLocked(ep, task);
   spinUnlock(endpointLock(ep));
 }
 
-/** The thread owes nothing for the call any more, and gives back what its caller lent it. */
-export function callLeaveServer(task: Task): void {
+/** The thread owes nothing for the call any more; its caller lends it nothing. */
+export function callLeaveServerLocked(ep: Endpoint, task: Task): void {
   task.ipcCall = 0;
-  if (task.lentClass != 0) schedLendEnd(task);
+  lendLocked(ep, task);
 }

@@ -66,7 +66,7 @@ function callLocked(ep: Endpoint, frame: TrapFrame, task: Task): void {
 }
 
 function replyLocked(ep: Endpoint, frame: TrapFrame, task: Task): void {
-  if (task.ipcCall == 0 || task.lentClass != 0 || !listEmpty(callQueue(ep)) || bitsAreSet(ep) || ep.isDead) return;
+  if (task.ipcCall == 0 || task.lent != 0 || !listEmpty(callQueue(ep)) || bitsAreSet(ep) || ep.isDead) return;
   const caller = taskOf(ipcCallAt(task.ipcCall).caller);
   const cpu = thisCpu();
   const id = cpu.id;

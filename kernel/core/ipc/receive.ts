@@ -10,7 +10,7 @@
 import { trapFrameOf } from "../../../arch/current";
 import { IPC_NOTIFIED } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { listEmpty, listRemove } from "../../lib/list";
+import { listEmpty } from "../../lib/list";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { objectAt, objectGet, objectPut } from "../cap/object";
 import { currentTask } from "../sched/cpu";
@@ -20,8 +20,8 @@ import { schedTimeout } from "../sched/sleep";
 import { Task, taskOf, TaskState, WakeReason } from "../sched/task";
 import { callGiveLocked, Patience, waitEnds } from "./call";
 import {
-  callFirst, callLeaveServer, endpointLeave, callNode, callQueue, callRefuseLocked, CallState, Endpoint, endpointAt, endpointLock, endpointObject,
-  IpcCall, ipcCallAt, receiverAddLocked, receiverRemoveLocked, ReceiveState, wordsMove,
+  callDequeueLocked, callFirst, callLeaveServerLocked, callQueue, callRefuseLocked, CallState, Endpoint, endpointAt, endpointLeave, endpointLock,
+  endpointObject, IpcCall, ipcCallAt, receiverAddLocked, receiverRemoveLocked, ReceiveState, wordsMove,
 } from "./endpoint";
 import { notificationAt, notificationIsSet, notificationTake } from "./notification";
 import { parcelFits } from "./parcel";
@@ -36,8 +36,8 @@ function callOwedLocked(task: Task): IpcCall | null {
 }
 
 /** The answer stands in the call, whose caller is returned: it must be woken before the lock is free (E6). */
-function callAnswerLocked(call: IpcCall, label: i32, registers: usize, parcel: u32): Task {
-  callLeaveServer(taskOf(call.server));
+function callAnswerLocked(ep: Endpoint, call: IpcCall, label: i32, registers: usize, parcel: u32): Task {
+  callLeaveServerLocked(ep, taskOf(call.server));
   wordsMove(call.registers, registers);
   call.parcel = parcel;
   call.label = label;
@@ -56,7 +56,7 @@ export function endpointReply(label: i32, registers: usize, parcel: u32): i32 {
   spinLock(endpointLock(ep));
   const call = callOwedLocked(task);
   const fits = !call || parcelFits(parcel, call.roomBytes, call.roomCaps);
-  if (call && fits) taskWake(callAnswerLocked(call, label, registers, parcel), WakeReason.EVENT);
+  if (call && fits) taskWake(callAnswerLocked(ep, call, label, registers, parcel), WakeReason.EVENT);
   spinUnlock(endpointLock(ep));
   if (!fits) return -Errno.MSGSIZE;
   endpointOweNothing(task, ep);
@@ -76,8 +76,8 @@ export function endpointRefuse(reason: i32): void {
   const ep = endpointAt(task.ipcEndpoint);
   spinLock(endpointLock(ep));
   const call = callOwedLocked(task);
-  callLeaveServer(task);
-  if (call) callRefuseLocked(call, reason);
+  callLeaveServerLocked(ep, task);
+  if (call) callRefuseLocked(ep, call, reason);
   spinUnlock(endpointLock(ep));
   endpointOweNothing(task, ep);
 }
@@ -178,11 +178,11 @@ function callTakeLocked(ep: Endpoint, task: Task): bool {
   while (!listEmpty(callQueue(ep))) {
     const call = callFirst(ep);
     if (parcelFits(call.parcel, task.ipcRoomBytes, task.ipcRoomCaps)) {
-      listRemove(callNode(call));
+      callDequeueLocked(ep, call);
       callGiveLocked(ep, call, task);
       return true;
     }
-    callRefuseLocked(call, -Errno.MSGSIZE);
+    callRefuseLocked(ep, call, -Errno.MSGSIZE);
   }
   return false;
 }
@@ -197,7 +197,7 @@ export function endpointReplyReceive(ep: Endpoint, label: i32, registers: usize)
   }
   spinLock(endpointLock(ep));
   const call = callOwedLocked(task);
-  const caller = call ? callAnswerLocked(call, label, registers, 0) : null;
+  const caller = call ? callAnswerLocked(ep, call, label, registers, 0) : null;
   if (caller && listEmpty(callQueue(ep)) && !bitsAreSet(ep) && !ep.isDead) {
     receiverAddLocked(ep, task);
     task.wakeReason = WakeReason.EVENT;

@@ -1,7 +1,10 @@
 /**
- * Changing how a task is scheduled: nice value, policy, CPUs it may use, what a caller lends the server that works for it.
+ * Changing how a task is scheduled: nice value, policy, CPUs it may use, what callers lend the server that works for them.
  *
- * Locking  takes the task's run queue; rights and values have been checked by the system call.
+ *   loan   priority << 32 | weight: what a task runs at. It has a priority exactly when it is real-time. 0: nothing.
+ *
+ * Locking  takes the task's run queue; rights and values have been checked by the system call. Whoever lends names a lock of its own for
+ *          Task.lent (endpoint.ts).
  */
 import { fairReweigh } from "./fair";
 import { reschedule } from "./placement";
@@ -37,11 +40,14 @@ export function schedSetPolicy(task: Task, policy: u32, priority: u32): void {
   runQueueUnlock(rq);
 }
 
+function priorityOf(loan: u64): u32 { return <u32>(loan >> 32); }
+
 /** Puts into effect what the task runs at: its own class, priority and weight, or those it was lent where they are better. */
 function effectSetLocked(rq: RunQueue, task: Task): void {
-  const schedClass = max<u32>(classOfPolicy(task.policy), task.lentClass);
-  const priority = max<u32>(task.rtPriority, task.lentPriority);
-  const weight = max<u32>(weightOf(task), task.lentWeight);
+  const lentPriority = priorityOf(task.lent);
+  const schedClass = lentPriority != 0 ? SchedClass.RT : classOfPolicy(task.policy);
+  const priority = max<u32>(task.rtPriority, lentPriority);
+  const weight = max<u32>(weightOf(task), <u32>task.lent);
   if (schedClass == task.schedClass && priority == task.rtEffective) {
     if (schedClass == SchedClass.FAIR) fairReweigh(rq, task, weight);
     else task.weight = weight;
@@ -57,27 +63,21 @@ function effectSetLocked(rq: RunQueue, task: Task): void {
   if (wasQueued) requeueLocked(rq, task);
 }
 
-/** Whether `from` would lend `to` something: it runs at more than `to` does. */
-export function schedLendHelps(to: Task, from: Task): bool {
-  return from.schedClass > to.schedClass || from.rtEffective > to.rtEffective || from.weight > to.weight;
+/** What `task` runs at now, what it was lent included. */
+export function loanOf(task: Task): u64 { return <u64>task.rtEffective << 32 | task.weight; }
+
+/** The better of two loans in each respect. */
+export function loanMax(a: u64, b: u64): u64 {
+  return <u64>max<u32>(priorityOf(a), priorityOf(b)) << 32 | max<u32>(<u32>a, <u32>b);
 }
 
-/** Until schedLendEnd `to` runs at least at what `from` runs at now, what that one was lent included. */
-export function schedLend(to: Task, from: Task): void {
-  const rq = runQueueLockOf(to);
-  to.lentClass = from.schedClass;
-  to.lentPriority = from.rtEffective;
-  to.lentWeight = from.weight;
-  effectSetLocked(rq, to);
-  runQueueUnlock(rq);
-}
-
-/** The task runs at what is its own again. */
-export function schedLendEnd(task: Task): void {
+/** From now on `task` runs at least at `loan`, and at no more than that and what is its own. */
+export function schedLend(task: Task, loan: u64): void {
+  const isMore = priorityOf(loan) > task.rtPriority || <u32>loan > weightOf(task);
+  const lent = isMore ? loan : 0;
+  if (task.lent == lent) return;
   const rq = runQueueLockOf(task);
-  task.lentClass = 0;
-  task.lentPriority = 0;
-  task.lentWeight = 0;
+  task.lent = lent;
   effectSetLocked(rq, task);
   runQueueUnlock(rq);
 }

@@ -158,10 +158,8 @@ export class Task {
   ipcWaitEpoch: u64;
   // -- what it runs at (run-queue lock; policy.ts)
   rtEffective: u32;    // real-time priority in effect
-  lentClass: u32;      // what the caller it works for lends it: SchedClass (0: nothing), priority, weight
-  lentPriority: u32;
-  lentWeight: u32;
   resumeCpu: u32;      // 1 + CPU on which its system call may simply end (resume.ts), 0: none
+  lent: u64;           // the loan (policy.ts) by which it runs at more than its own, 0: none
 }
 
 export const enum TaskFlag {

@@ -96,6 +96,9 @@ export class IpcMachine {
 
   bits(n: number): bigint { return this.sim.u64(n + NOTIFICATION.bits!); }
   callState(thread: Thread): number { return this.sim.u32(thread.call + CALL.state!); }
+  serverOf(caller: Thread): number { return this.sim.u32(caller.call + CALL.server!); }
+  /** Who took the last call, if it is still there. */
+  lastServer(ep: number): number { return this.sim.u32(ep + ENDPOINT.server!); }
   owes(thread: Thread): boolean { return this.sim.field(thread.task, "ipcCall") !== 0; }
   word(thread: Thread): bigint { return this.sim.u64(thread.frame + FRAME.rdx!); }
   badge(thread: Thread): bigint { return this.sim.u64(thread.frame + FRAME.rdi!); }
@@ -194,6 +197,18 @@ export class IpcMachine {
     this.sim.fieldSet(thread.task, "ipcRegisters", thread.frame);
     Object.assign(thread, { blocked: "receive", endpoint: ep, deadlineNs });
     return this.as(thread, () => this.sim.k.endpointReceive(ep, deadlineNs) as number);
+  }
+
+  /** An answer, then a receive with a deadline. */
+  replyReceive(thread: Thread, ep: number, label: number, deadlineNs: bigint): boolean {
+    const { sim } = this;
+    sim.fieldSet(thread.task, "ipcRegisters", thread.frame);
+    Object.assign(thread, { blocked: "receive", endpoint: ep, deadlineNs });
+    return this.as(thread, () => {
+      sim.k.endpointReply(label, thread.frame, 0);
+      sim.k.objectGet(ep);
+      return sim.k.endpointReceive(ep, deadlineNs) as number;
+    });
   }
 
   /** True once after the thread's call ended by a resume. */

@@ -189,7 +189,7 @@ export class ServedMachine {
       server.spoil(answer);
     }
     this.windowPut(server, bytes);
-    exports.callRefuseLocked(call, answer.status === "die" ? EPIPE : answer.status); // ends the call with that label
+    exports.callRefuseLocked(server.endpoint, call, answer.status === "die" ? EPIPE : answer.status); // ends the call with that label
   }
 
   private window(server: Server): Uint8Array {
