@@ -3,7 +3,9 @@
  * tells is in thread-info.ts.
  *
  * Invariants  H1  an object names its thread by number and birth, and holds no reference to it: a thread that ended takes its number along.
- *             H2  a thread that was suspended by an object goes on when nobody can name that object any more: its suspender died.
+ *             H2  a thread that was suspended by an object goes on when nobody can name that object any more: its suspender died, or
+ *                 was revoked. Such an object suspends no more, though a call that found it before may be under way.
+ * Locking     processLock guards suspends and isOrphaned, together with the suspension itself.
  */
 import { CapKind, CapRight } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
@@ -12,10 +14,11 @@ import { kfree, kzalloc } from "../../core/mm/slab";
 import { schedSetPolicy } from "../../core/sched/policy";
 import { Task, TaskFlag, taskOf } from "../../core/sched/task";
 import { taskPut } from "../../core/sched/task-table";
+import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { Process, processOf, taskProcess } from "../process/process";
-import { processGet, processPut } from "../process/process-table";
+import { processGet, processLock, processPut } from "../process/process-table";
 import { policyIsRt, policyIsSound } from "../process/sys-sched";
-import { threadResume, threadSuspend } from "../signal/thread-suspend";
+import { threadResumeLocked, threadSuspendAwait, threadSuspendLocked } from "../signal/thread-suspend";
 import { procNextTid, procTask } from "../vfs/proc/subject";
 import { isErrPtr } from "../vfs/types";
 import { processIsGuarded, processObjectOf } from "./process-object";
@@ -28,8 +31,8 @@ export class ThreadObject {
   process: u32; // Process, one reference
   tid: u32;     // H1
   startNs: u64;
-  suspends: u32; // H2
-  pad: u32;
+  suspends: u32;   // H2
+  isOrphaned: u32; // H2
 }
 
 export function threadObjectAt(object: usize): ThreadObject { return changetype<ThreadObject>(object); } // SAFETY: its kind is THREAD
@@ -40,10 +43,12 @@ export function threadObjectsInit(): void {
 
 function threadObjectOrphaned(object: KObject): void {
   const thread = threadObjectAt(changetype<usize>(object));
-  const task = thread.suspends != 0 ? threadTask(thread) : null;
-  if (!task) return;
-  threadResume(task); // H2
-  taskPut(task);
+  const task = threadTask(thread);
+  spinLock(processLock);
+  thread.isOrphaned = 1;
+  if (task && thread.suspends != 0) threadResumeLocked(task); // H2
+  spinUnlock(processLock);
+  if (task) taskPut(task);
 }
 
 function threadObjectDestroy(object: KObject): void {
@@ -92,8 +97,14 @@ function threadHasEnded(task: Task): bool {
 export function threadLookup(handle: u32, rights: u32): usize {
   const held = handleLookup(handle, CapKind.THREAD, rights);
   if (isErrPtr(held)) return held;
-  const task = threadTask(threadObjectAt(held));
+  const found = threadOfHeld(held, handle);
   objectPut(objectAt(held));
+  return found;
+}
+
+/** threadLookup of an object that `handle` named just now. */
+function threadOfHeld(held: usize, handle: u32): usize {
+  const task = threadTask(threadObjectAt(held));
   if (!task) return <usize>-Errno.STALE;
   if (!processIsGuarded(taskProcess(task), handle, CapKind.THREAD)) return changetype<usize>(task);
   taskPut(task);
@@ -111,7 +122,7 @@ function threadTask(thread: ThreadObject): Task | null {
 export function nativeThreadSuspend(thread: u32): i64 {
   const found = suspendsSet(thread, 1);
   if (isErrPtr(found)) return <i32>found;
-  const result = threadSuspend(taskOf(<u32>found));
+  const result = threadSuspendAwait(taskOf(<u32>found));
   taskPut(taskOf(<u32>found));
   return result;
 }
@@ -119,23 +130,34 @@ export function nativeThreadSuspend(thread: u32): i64 {
 export function nativeThreadResume(thread: u32): i64 {
   const found = suspendsSet(thread, 0);
   if (isErrPtr(found)) return <i32>found;
-  threadResume(taskOf(<u32>found));
   taskPut(taskOf(<u32>found));
   return 0;
 }
 
-/** threadLookup for who suspends or resumes; the object remembers which (H2). */
+/** threadLookup for who suspends (1) or resumes (0), which is done and remembered by the object. */
 function suspendsSet(handle: u32, suspends: u32): usize {
-  const found = threadLookup(handle, CapRight.MANAGE);
-  if (isErrPtr(found)) return found;
   const held = handleLookup(handle, CapKind.THREAD, CapRight.MANAGE);
-  if (isErrPtr(held)) { // revoked just now
+  if (isErrPtr(held)) return held;
+  let found = threadOfHeld(held, handle);
+  if (!isErrPtr(found) && !suspendsTell(threadObjectAt(held), taskOf(<u32>found), suspends)) {
     taskPut(taskOf(<u32>found));
-    return held;
+    found = <usize>-Errno.STALE;
   }
-  threadObjectAt(held).suspends = suspends;
   objectPut(objectAt(held));
   return found;
+}
+
+/** Suspends or resumes the object's thread; false when the object is orphaned (H2). */
+function suspendsTell(thread: ThreadObject, task: Task, suspends: u32): bool {
+  spinLock(processLock);
+  const isNamed = thread.isOrphaned == 0;
+  if (isNamed) {
+    thread.suspends = suspends;
+    if (suspends != 0) threadSuspendLocked(task);
+    else threadResumeLocked(task);
+  }
+  spinUnlock(processLock);
+  return isNamed;
 }
 
 export function nativeThreadSchedule(thread: u32, policy: u32, priority: u32): i64 {

@@ -29,9 +29,13 @@ export function threadStands(task: Task): bool {
   return atomic.load<u32>(changetype<usize>(task) + offsetof<Task>("onCpu")) == 0;
 }
 
-/** Suspends a thread and waits until it stands; 0 or -EINTR. The caller itself stands as soon as its call is over. */
-export function threadSuspend(task: Task): i32 {
+/** Suspends a thread: it stands soon. */
+export function threadSuspendLocked(task: Task): void {
   taskWorkSet(task, TaskWork.SUSPEND);
+}
+
+/** Waits until a suspended thread stands; 0 or -EINTR. The caller itself stands as soon as its call is over. */
+export function threadSuspendAwait(task: Task): i32 {
   if (task == currentTask()) return 0;
   taskKick(task);
   while (!threadStands(task)) if (sleepUntil(monoNowNs() + LOOK_NS) != 0) return -Errno.INTR;
@@ -39,11 +43,9 @@ export function threadSuspend(task: Task): i32 {
 }
 
 /** Lets a thread go on; harmless for one that is not suspended. */
-export function threadResume(task: Task): void {
-  spinLock(processLock);
+export function threadResumeLocked(task: Task): void {
   taskWorkClear(task, TaskWork.SUSPEND);
   if (task.flags & TaskFlag.SUSPENDED) taskWake(task, WakeReason.CONTINUE); // U1
-  spinUnlock(processLock);
 }
 
 /** Parks the running thread while it is suspended; false when it is not (any more), or is to end. */
