@@ -49,7 +49,7 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   /**
    * Answers the caller last received (if any; label and words as above), then waits for the next call on `endpoint` or for bits of the
    * notification bound to it. Returns rax = label with rdi = badge and the words; or rax = IPC_NOTIFIED with rdx = bits.
-   * EINVAL: a label that no reply may bear; the reply is still owed.
+   * EINVAL: a label that no reply may bear; the reply is still owed. ESTALE, EBADF: also when the handle is revoked or goes during the wait.
    */
   { nr: 0x1012, name: "ipc_reply_wait", args: "endpoint: cap, label: int, w0: ulong, w1: ulong, w2: ulong, w3: ulong", blocks: true, flags: "frame" },
   /**

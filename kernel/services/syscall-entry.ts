@@ -60,7 +60,8 @@ export function syscallFinish(framePtr: usize, why: u32): u32 {
 /** Called by entry.S for a task that left its system call by resumeTo and was woken by somebody else; everything is done on return. */
 export function syscallResumeEnd(framePtr: usize): void {
   switchDone();
-  ipcResumed(trapFrameOf(framePtr));
+  const frame = trapFrameOf(framePtr);
+  if (!ipcResumed(frame)) frame.rax = syscallDispatch(frame.vector, frame);
   syscallFinish(framePtr, 0);
 }
 

@@ -5,10 +5,11 @@
  *             O2  slots and receivers count the slots of all spaces, and those among them with CapRight.RECEIVE.
  * Locking     refs is atomic; slots and receivers are guarded by capLock (space.ts).
  *
- *   hook      called                                       may sleep
- *   orphan    no slot names the object any more            no; the caller holds a reference, no lock
- *   deaf      no slot may receive on it any more           no; the same
- *   destroy   the last reference is gone                   no
+ *   hook      called                                                    may sleep
+ *   orphan    no slot names the object any more                         no; the caller holds a reference, no lock
+ *   deaf      no slot may receive on it any more                        no; the same
+ *   unheard   a slot is gone, or elsewhere, that could receive or wait  no; the same
+ *   destroy   the last reference is gone                                no
  */
 import { kfree } from "../mm/slab";
 import { CapKind } from "../../abi/capability";
@@ -27,7 +28,7 @@ export class KindHooks {
   orphan: (object: KObject) => void;
   deaf: (object: KObject) => void;
   destroy: (object: KObject) => void;
-  pad: u32;
+  unheard: (object: KObject) => void;
 }
 
 const KINDS: u32 = 16;
@@ -50,7 +51,7 @@ export function objectKindsInit(): void {
   for (let kind: u32 = 0; kind < KINDS; kind++) objectKindSet(kind, objectIgnore, objectIgnore, objectIgnore);
 }
 
-/** What happens to objects of `kind` as their holders go. */
+/** What happens to objects of `kind` as their holders go; nobody waits on them (objectUnheardSet). */
 export function objectKindSet(
   kind: u32, orphan: (object: KObject) => void, deaf: (object: KObject) => void, destroy: (object: KObject) => void,
 ): void {
@@ -58,6 +59,12 @@ export function objectKindSet(
   hooks.orphan = orphan;
   hooks.deaf = deaf;
   hooks.destroy = destroy;
+  hooks.unheard = objectIgnore;
+}
+
+/** For kinds that threads wait on: they look their handles up again. */
+export function objectUnheardSet(kind: u32, unheard: (object: KObject) => void): void {
+  hooksOf(kind).unheard = unheard;
 }
 
 /** Makes `object` one of `kind` with one reference, the caller's. */
@@ -78,3 +85,4 @@ export function objectPut(object: KObject): void {
 
 export function objectOrphaned(object: KObject): void { hooksOf(object.kind).orphan(object); }
 export function objectDeafened(object: KObject): void { hooksOf(object.kind).deaf(object); }
+export function objectUnheard(object: KObject): void { hooksOf(object.kind).unheard(object); }

@@ -15,7 +15,7 @@ import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../lib/spinlock";
 import { wordAt, wordSet } from "../../lib/words";
 import { kfree, kzalloc } from "../mm/slab";
-import { KObject, objectAt, objectDeafened, objectGet, objectKindsInit, objectOrphaned, objectPut } from "./object";
+import { KObject, objectAt, objectDeafened, objectGet, objectKindsInit, objectOrphaned, objectPut, objectUnheard } from "./object";
 import { CapSlot, slotAddress, slotAt, slotLeafLocked, slotLinkLocked, slotRevokeNoteLocked, slotUnlinkLocked } from "./slot";
 
 const CHUNK_SHIFT: u32 = 6;
@@ -42,7 +42,7 @@ export const CAP_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 /** Slots in use in all spaces: tests compare it before and after (guarded by capLock). */
 const USED: usize = memory.data(8, 8);
 
-/** Grows whenever a capability on an endpoint goes: what was looked up at one epoch is true while it lasts (ipc/target.ts). */
+/** Grows whenever a capability on an endpoint or a notification goes: what was looked up at one epoch is true while it lasts (ipc/target.ts). */
 const EPOCH: usize = memory.data(8, 8);
 
 /** Where capLookupBadge puts the badge. */
@@ -218,25 +218,29 @@ export function slotTake(slot: CapSlot): void {
   if (address != 0) objectLeave(objectAt(address), events);
 }
 
-const enum Leaving { DEAF = 1, ORPHAN = 2 }
+const enum Leaving { DEAF = 1, ORPHAN = 2, UNHEARD = 4 }
 
 /** The hooks that fall due, then the slot's reference. */
 function objectLeave(object: KObject, events: u32): void {
   if (events & Leaving.DEAF) objectDeafened(object);
   if (events & Leaving.ORPHAN) objectOrphaned(object);
+  if (events & Leaving.UNHEARD) objectUnheard(object);
   objectPut(object);
 }
 
-/** A handle on `object` is to name it no more: kept look-ups of endpoints end. */
+/** A handle on `object` is to name it no more: what was looked up before is in doubt. */
 export function epochNoteLocked(object: KObject): void {
-  if (object.kind == <u32>CapKind.ENDPOINT) atomic.add<u64>(EPOCH, 1);
+  if (object.kind == <u32>CapKind.ENDPOINT || object.kind == <u32>CapKind.NOTIFICATION) atomic.add<u64>(EPOCH, 1);
 }
+
+/** Whether threads may wait on the object by a capability with these rights: when it goes, they are told (objectUnheard). */
+export function rightsHear(rights: u32): bool { return (rights & (CapRight.RECEIVE | CapRight.WAIT)) != 0; }
 
 /** Frees a slot in use; the caller takes over its reference to the object. */
 function slotEmptyLocked(slot: CapSlot): u32 {
   const object = objectAt(slot.object);
   epochNoteLocked(object);
-  let events: u32 = 0;
+  let events: u32 = rightsHear(slot.rights) ? Leaving.UNHEARD : 0;
   if (slot.rights & CapRight.RECEIVE && --object.receivers == 0) events |= Leaving.DEAF;
   if (--object.slots == 0) events |= Leaving.ORPHAN;
   slotUnlinkLocked(slot);

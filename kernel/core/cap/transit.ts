@@ -19,10 +19,10 @@ import { Errno } from "../../abi/errno";
 import { spinLock, spinUnlock } from "../../lib/spinlock";
 import { wordSet } from "../../lib/words";
 import { memoryIsUnusedLocked, memoryObjectAt } from "./memory-object";
-import { objectAt } from "./object";
+import { objectAt, objectGet, objectPut, objectUnheard } from "./object";
 import { CapSlot, slotAddress, slotAt, slotLinkLocked, slotReplaceLocked } from "./slot";
 import {
-  CAP_LOCK, CapSpace, capSpaceAt, capSpaceGet, capSpacePut, epochNoteLocked, slotAllocLocked, slotFillLocked, slotFindLocked, slotFreeLocked, slotHandle,
+  CAP_LOCK, CapSpace, capSpaceAt, capSpaceGet, capSpacePut, epochNoteLocked, rightsHear, slotAllocLocked, slotFillLocked, slotFindLocked, slotFreeLocked, slotHandle,
   slotMissingLocked, slotsAreFreeLocked, slotTake, spaceGrow,
 } from "./space";
 
@@ -33,7 +33,12 @@ import {
 export function capDepart(from: CapSpace, handle: u32, transit: CapSlot, how: SendHow): i32 {
   spinLock(CAP_LOCK);
   const result = departLocked(from, handle, transit, how);
+  const unheard = result == 0 && how == SendHow.MOVE && rightsHear(transit.rights) ? transit.object : 0;
+  if (unheard != 0) objectGet(objectAt(unheard)); // it may be revoked at once
   spinUnlock(CAP_LOCK);
+  if (unheard == 0) return result;
+  objectUnheard(objectAt(unheard));
+  objectPut(objectAt(unheard));
   return result;
 }
 

@@ -27,7 +27,7 @@ import { Errno } from "../../abi/errno";
 import { ListNode, listAppend, listEmpty, listInit, listInsertAfter, listNodeAt, listRemove, listSame, listUnlink, ownerOf } from "../../lib/list";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
-import { KObject, objectAt, objectGet, objectIgnore, objectInit, objectKindSet, objectPut } from "../cap/object";
+import { KObject, objectAt, objectGet, objectIgnore, objectInit, objectKindSet, objectPut, objectUnheardSet } from "../cap/object";
 import { kfree, kzalloc } from "../mm/slab";
 import { loanMax, loanOf, schedLend } from "../sched/policy";
 import { taskWake } from "../sched/sched";
@@ -95,6 +95,7 @@ export function labelIsReply(label: i32): bool { return <u32>label + ERRNO_MAX <
 export function endpointsInit(): void {
   notificationsInit(receiverWake);
   objectKindSet(CapKind.ENDPOINT, objectIgnore, endpointDie, endpointDestroy);
+  objectUnheardSet(CapKind.ENDPOINT, endpointUnheard);
 }
 
 /** An endpoint with one reference, the caller's; null when memory is full. */
@@ -118,6 +119,14 @@ function endpointDie(object: KObject): void {
   while (!listEmpty(receiversOf(ep))) receiverRouseLocked(ep);
   spinUnlock(endpointLock(ep));
   endpointBind(ep, null);
+}
+
+/** Some thread may have lost the right to receive: each that waits looks its handle up again (receive.ts). */
+function endpointUnheard(object: KObject): void {
+  const ep = endpointAt(changetype<usize>(object));
+  spinLock(endpointLock(ep));
+  while (!listEmpty(receiversOf(ep))) receiverRouseLocked(ep);
+  spinUnlock(endpointLock(ep));
 }
 
 function endpointDestroy(object: KObject): void {
@@ -149,7 +158,7 @@ function receiverWake(endpoint: u32): void {
 }
 
 /** Makes the first receiver look around again: it is no receiver until it waits anew. */
-function receiverRouseLocked(ep: Endpoint): void {
+export function receiverRouseLocked(ep: Endpoint): void {
   const task = receiverFirstLocked(ep);
   receiverRemoveLocked(task);
   taskWake(task, WakeReason.EVENT);

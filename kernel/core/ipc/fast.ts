@@ -20,7 +20,7 @@ import {
   callQueue, CallState, Endpoint, endpointAt, endpointLock, IpcCall, ipcCallAt, labelIsReply, labelIsRequest, receiverPutLocked,
   receiverFirstLocked, receiverIsThereLocked, receiverTakeLocked, wordsMove,
 } from "./endpoint";
-import { bitsAreSet, endpointReceiveOn, receiveAnswer } from "./receive";
+import { bitsAreSet, endpointReceiveOn, receiveAnswer, Received } from "./receive";
 import { callTargetIsKnown, waitTargetIsKnown } from "./target";
 
 /** Numbers of the two calls (kernel/abi/native.ts). */
@@ -45,8 +45,9 @@ function callFast(frame: TrapFrame): void {
 function replyWaitFast(frame: TrapFrame): void {
   const task = currentTask();
   if (!labelIsReply(<i32>frame.rsi)) return;
-  if (!waitTargetIsKnown(task, <u32>frame.rdi) || task.ipcEndpoint != task.ipcWaitTarget) return;
-  const ep = endpointAt(task.ipcWaitTarget);
+  const target = task.ipcWaitTarget;
+  if (target == 0 || task.ipcEndpoint != target) return;
+  const ep = endpointAt(target);
   if (!spinTryQuiet(endpointLock(ep))) return;
   replyLocked(ep, frame, task);
   spinUnlockQuiet(endpointLock(ep));
@@ -66,7 +67,8 @@ function callLocked(ep: Endpoint, frame: TrapFrame, task: Task): void {
 }
 
 function replyLocked(ep: Endpoint, frame: TrapFrame, task: Task): void {
-  if (task.ipcCall == 0 || task.lent != 0 || !listEmpty(callQueue(ep)) || bitsAreSet(ep) || ep.isDead) return;
+  if (task.ipcCall == 0 || !waitTargetIsKnown(task, <u32>frame.rdi)) return; // G2
+  if (task.lent != 0 || !listEmpty(callQueue(ep)) || bitsAreSet(ep) || ep.isDead) return;
   const caller = taskOf(ipcCallAt(task.ipcCall).caller);
   const cpu = thisCpu();
   const id = cpu.id;
@@ -78,16 +80,22 @@ function replyLocked(ep: Endpoint, frame: TrapFrame, task: Task): void {
   resumeToInline(cpu, id, rq, task, caller);
 }
 
-/** The rest of a call that ipcFast began and no resumeTo ended. */
-export function ipcResumed(frame: TrapFrame): void {
+/**
+ * The rest of a call that ipcFast began and no resumeTo ended. False when the call must begin anew, with the same registers: what it
+ * was to answer is answered, but its handle must be looked up again.
+ */
+export function ipcResumed(frame: TrapFrame): bool {
   const task = currentTask();
   task.resumeCpu = 0;
   if (frame.vector == IPC_CALL) {
     frame.rax = callFinish(endpointAt(task.ipcCallTarget), callAt(frame), 0, Patience.SIGNALS);
     task.scratchUsed = 0;
-  } else {
-    frame.rax = receiveAnswer(task, endpointReceiveOn(endpointAt(task.ipcEndpoint), 0));
+    return true;
   }
+  const result = endpointReceiveOn(endpointAt(task.ipcEndpoint), 0);
+  if (result == <i32>Received.AGAIN) return false;
+  frame.rax = receiveAnswer(task, result);
+  return true;
 }
 
 /** Label and words, from the registers of the running program to those of the one that is resumed. */

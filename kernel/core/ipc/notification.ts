@@ -13,10 +13,11 @@ import { CapKind } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
 import { Rank } from "../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../lib/spinlock";
-import { KObject, objectAt, objectIgnore, objectInit, objectKindSet } from "../cap/object";
+import { KObject, objectAt, objectIgnore, objectInit, objectKindSet, objectUnheardSet } from "../cap/object";
+import { capEpoch } from "../cap/space";
 import { kfree, kzalloc } from "../mm/slab";
 import { Timer, timerAt, timerCancel, timerCancelSync, timerInit, timerStart } from "../time/timer";
-import { WaitQueue, waitQueueAt, waitQueueInit, waitSleep, wakeUpOne } from "../sync/wait-queue";
+import { WaitQueue, waitQueueAt, waitQueueInit, waitSleep, wakeUpAll, wakeUpOne } from "../sync/wait-queue";
 
 @final @unmanaged
 export class Notification {
@@ -59,6 +60,7 @@ function timerOf(n: Notification): Timer { return timerAt(changetype<usize>(n) +
 export function notificationsInit(wakeBound: (endpoint: u32) => void): void {
   BOUND.wake = wakeBound;
   objectKindSet(CapKind.NOTIFICATION, objectIgnore, objectIgnore, notificationDestroy);
+  objectUnheardSet(CapKind.NOTIFICATION, notificationUnheard);
 }
 
 /** A notification with one reference, the caller's; null when memory is full. */
@@ -124,17 +126,33 @@ export function notificationBind(n: Notification, endpoint: u32): bool {
 
 /**
  * Waits until a bit is set and takes all of them. `deadlineNs`: 0 none, 1 do not wait. The bits, or 0 with the reason in
- * the sign: -EINTR, -ETIMEDOUT. Bit 63 is not for use: results are positive.
+ * the sign: -EINTR, -ETIMEDOUT; -ESTALE when `epoch`, that of the caller's look-up, is over: it looks its handle up again, as in target.ts (G2).
+ * Bit 63 is not for use: results are positive.
  */
-export function notificationWait(n: Notification, deadlineNs: u64): i64 {
+export function notificationWait(n: Notification, deadlineNs: u64, epoch: u64): i64 {
   spinLock(lockOf(n));
   let result: i64 = 0;
-  while (n.bits == 0 && result == 0) {
+  while (n.bits == 0 && result == 0 && epoch == capEpoch()) {
     result = deadlineNs == 1 ? -Errno.TIMEDOUT : waitSleep(waitOf(n), lockOf(n), deadlineNs);
   }
-  if (n.bits != 0) result = <i64>(takeLocked(n) & 0x7fffffffffffffff);
+  if (epoch != capEpoch()) result = waiterDoubtLocked(n);
+  else if (n.bits != 0) result = <i64>(takeLocked(n) & 0x7fffffffffffffff);
   spinUnlock(lockOf(n));
   return result;
+}
+
+/** The running thread may have no right to the bits that it was woken for: another waiter is. */
+function waiterDoubtLocked(n: Notification): i64 {
+  if (n.bits != 0) wakeUpOne(waitOf(n));
+  return -Errno.STALE;
+}
+
+/** Some thread may have lost the right to wait. */
+function notificationUnheard(object: KObject): void {
+  const n = notificationAt(changetype<usize>(object));
+  spinLock(lockOf(n));
+  wakeUpAll(waitOf(n));
+  spinUnlock(lockOf(n));
 }
 
 // ---- Its timer ----

@@ -21,14 +21,14 @@ import { Task, taskOf, TaskState, WakeReason } from "../sched/task";
 import { callGiveLocked, Patience, waitEnds } from "./call";
 import {
   callDequeueLocked, callFirst, callLeaveServerLocked, callQueue, callRefuseLocked, CallState, Endpoint, endpointAt, endpointLeave, endpointLock,
-  endpointObject, IpcCall, ipcCallAt, receiverAddLocked, receiverRemoveLocked, ReceiveState, wordsMove,
+  endpointObject, IpcCall, ipcCallAt, receiverAddLocked, receiverIsThereLocked, receiverRemoveLocked, receiverRouseLocked, ReceiveState, wordsMove,
 } from "./endpoint";
 import { notificationAt, notificationIsSet, notificationTake } from "./notification";
 import { parcelFits } from "./parcel";
-import { callTargetDrop, waitTargetDrop } from "./target";
+import { callTargetDrop, waitIsCurrent, waitTargetDrop } from "./target";
 
-/** What a receive ended with, besides a negated errno. */
-export const enum Received { CALL = 0, BITS = 1 }
+/** What a receive ended with, besides a negated errno. AGAIN: the handle must be looked up again (G2 of target.ts); a reply is made. */
+export const enum Received { CALL = 0, BITS = 1, AGAIN = 2 }
 
 /** The call that `task` owes a reply for, taken from `ep`; null when its caller has gone. */
 function callOwedLocked(task: Task): IpcCall | null {
@@ -92,7 +92,7 @@ export function ipcThreadExit(): void {
 /**
  * Waits for a call or for bits of the bound notification; takes over the reference to `ep`. Task.ipcRegisters and the room are set.
  * CALL: badge (rdi) and words are in ipcRegisters, the rest in ipcLabel and ipcParcel, and the thread owes a reply. BITS: rdx of
- * ipcRegisters has them. -EPIPE when the endpoint is dead, -EINTR, -ETIMEDOUT.
+ * ipcRegisters has them. AGAIN. -EPIPE when the endpoint is dead, -EINTR, -ETIMEDOUT.
  */
 export function endpointReceive(ep: Endpoint, deadlineNs: u64): i32 {
   const task = currentTask();
@@ -112,11 +112,11 @@ export function endpointReceiveOn(ep: Endpoint, deadlineNs: u64): i32 {
   return receiveEnd(ep, result);
 }
 
-/** Bits are taken; after an error the thread has nothing to do with the endpoint any more. */
+/** Bits are taken; without them and without a call the thread has nothing to do with the endpoint any more. */
 function receiveEnd(ep: Endpoint, result: i32): i32 {
   const task = currentTask();
   if (result == <i32>Received.BITS) trapFrameOf(task.ipcRegisters).rdx = bitsTake(ep);
-  else if (result < 0) endpointOweNothing(task, ep);
+  else if (result != <i32>Received.CALL) endpointOweNothing(task, ep);
   return result;
 }
 
@@ -141,19 +141,27 @@ function receiveLocked(ep: Endpoint, deadlineNs: u64): i32 {
 }
 
 /** Of receiveTryLocked: wait. */
-const NOTHING: i32 = 2;
+const NOTHING: i32 = 3;
 
 function receiveTryLocked(ep: Endpoint, task: Task, deadlineNs: u64): i32 {
   const wasHanded = task.ipcState == <u32>ReceiveState.HANDED;
-  if (wasHanded || bitsAreSet(ep) || ep.isDead || !listEmpty(callQueue(ep))) receiverRemoveLocked(task);
+  const isCurrent = waitIsCurrent(task);
+  if (wasHanded || bitsAreSet(ep) || ep.isDead || !isCurrent || !listEmpty(callQueue(ep))) receiverRemoveLocked(task);
   if (wasHanded) return Received.CALL;
   if (ep.isDead) return -Errno.PIPE;
+  if (!isCurrent) return receiverDoubtLocked(ep);
   if (bitsAreSet(ep)) return Received.BITS;
   if (callTakeLocked(ep, task)) return Received.CALL;
   const ended = waitEnds(deadlineNs, Patience.SIGNALS);
   if (ended == 0) return NOTHING;
   receiverRemoveLocked(task);
   return ended;
+}
+
+/** The running thread may have no right to what waits: if it was roused for bits, another receiver is. */
+function receiverDoubtLocked(ep: Endpoint): i32 {
+  if (bitsAreSet(ep) && receiverIsThereLocked(ep)) receiverRouseLocked(ep);
+  return Received.AGAIN;
 }
 
 /** Whether bits of the bound notification wait for a receiver. */
@@ -198,7 +206,7 @@ export function endpointReplyReceive(ep: Endpoint, label: i32, registers: usize)
   spinLock(endpointLock(ep));
   const call = callOwedLocked(task);
   const caller = call ? callAnswerLocked(ep, call, label, registers, 0) : null;
-  if (caller && listEmpty(callQueue(ep)) && !bitsAreSet(ep) && !ep.isDead) {
+  if (caller && listEmpty(callQueue(ep)) && !bitsAreSet(ep) && !ep.isDead && waitIsCurrent(task)) {
     receiverAddLocked(ep, task);
     task.wakeReason = WakeReason.EVENT;
     taskStateSet(TaskState.SLEEPING);

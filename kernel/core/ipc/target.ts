@@ -3,6 +3,8 @@
  *
  * Invariants  G1  an endpoint kept with an epoch is what its handle named, with the right it was looked up for, at every moment of that
  *                 epoch; each kept endpoint is one reference. Epoch 0 keeps nothing.
+ *             G2  a thread begins to wait, and takes what waits for it, only in the epoch of its look-up, as seen under the endpoint's lock. Who
+ *                 takes a right away counts the epoch on, then rouses the endpoint's receivers under that lock: so none waits on without it.
  * Locking     the fields are their thread's own.
  */
 import { objectAt, objectPut } from "../cap/object";
@@ -18,6 +20,9 @@ export function callTargetIsKnown(task: Task, handle: u32): bool {
 export function waitTargetIsKnown(task: Task, handle: u32): bool {
   return task.ipcWaitHandle == handle && task.ipcWaitEpoch == capEpoch();
 }
+
+/** G2, for a thread that receives. */
+export function waitIsCurrent(task: Task): bool { return task.ipcWaitEpoch == capEpoch(); }
 
 /** Where the look-up for the next callTargetKeep puts the badge. */
 export function callBadgeOut(task: Task): BadgeOut {

@@ -8,7 +8,7 @@ import { endpointAt, endpointBind, endpointCreate, endpointObject, IpcCall, ipcC
 import {
   notificationAt, notificationCreate, notificationObject, notificationSignal, notificationTimer, notificationWait,
 } from "../../core/ipc/notification";
-import { endpointReply, endpointReplyReceive, receiveAnswer } from "../../core/ipc/receive";
+import { endpointReply, endpointReplyReceive, receiveAnswer, Received } from "../../core/ipc/receive";
 import {
   callBadgeOut, callTargetDrop, callTargetIsKnown, callTargetKeep, waitTargetDrop, waitTargetIsKnown, waitTargetKeep,
 } from "../../core/ipc/target";
@@ -48,8 +48,8 @@ function callTargetFind(task: Task, handle: u32): usize {
   return held;
 }
 
-/** The endpoint behind `handle` for receiving, kept for the next time; or a negated errno as pointer. */
-function waitTargetFind(task: Task, handle: u32): usize {
+/** The endpoint behind `handle` for receiving, kept for this wait (G2 of target.ts) and the next; or a negated errno as pointer. */
+export function waitTargetFind(task: Task, handle: u32): usize {
   if (waitTargetIsKnown(task, handle)) return task.ipcWaitTarget;
   waitTargetDrop(task);
   const epoch = capEpoch();
@@ -81,7 +81,13 @@ export function nativeIpcCall(endpoint: u32, label: u32, w0: u64, w1: u64, w2: u
 /** ipc_reply_wait: answers, then receives. */
 export function nativeIpcReplyWait(endpoint: u32, label: i32, w0: u64, w1: u64, w2: u64, w3: u64): i64 {
   if (!labelIsReply(label)) return -Errno.INVAL;
-  const task = currentTask();
+  let result: i32 = Received.AGAIN;
+  while (result == <i32>Received.AGAIN) result = replyWait(currentTask(), endpoint, label);
+  return receiveAnswer(currentTask(), result);
+}
+
+/** One attempt; after AGAIN nothing is owed. */
+function replyWait(task: Task, endpoint: u32, label: i32): i32 {
   const target = waitTargetFind(task, endpoint);
   if (isErrPtr(target)) {
     endpointReply(label, task.frame, 0);
@@ -93,7 +99,7 @@ export function nativeIpcReplyWait(endpoint: u32, label: i32, w0: u64, w1: u64, 
   resumeAllow(task);
   const result = endpointReplyReceive(endpointAt(target), label, task.frame);
   task.resumeCpu = 0;
-  return receiveAnswer(task, result);
+  return result;
 }
 
 export function nativeEndpointBind(endpoint: u32, notification: u32): i64 {
@@ -118,11 +124,14 @@ export function nativeNotificationSignal(notification: u32, bits: u64): i64 {
 }
 
 export function nativeNotificationWait(notification: u32, deadlineNs: u64): i64 {
-  const n = handleLookup(notification, CapKind.NOTIFICATION, CapRight.WAIT);
-  if (isErrPtr(n)) return <i32>n;
-  const result = notificationWait(notificationAt(n), deadlineNs);
-  objectPut(objectAt(n));
-  return result;
+  while (true) {
+    const epoch = capEpoch();
+    const n = handleLookup(notification, CapKind.NOTIFICATION, CapRight.WAIT);
+    if (isErrPtr(n)) return <i32>n;
+    const result = notificationWait(notificationAt(n), deadlineNs, epoch);
+    objectPut(objectAt(n));
+    if (result != -Errno.STALE) return result;
+  }
 }
 
 export function nativeNotificationTimer(notification: u32, bits: u64, deadlineNs: u64, periodNs: u64, time: u32): i64 {

@@ -6,7 +6,7 @@
 import { TRAP_FRAME_BYTES, TrapFrame, trapFrameOf, userCopyIn, userCopyOut } from "../../../arch/current";
 import { CapKind, CapRight, IPC_NOTIFIED, IpcMessage } from "../../abi/capability";
 import { Errno } from "../../abi/errno";
-import { objectAt, objectPut } from "../../core/cap/object";
+import { objectAt, objectGet, objectPut } from "../../core/cap/object";
 import { capLookupBadge, CapSpace, capSpaceAt } from "../../core/cap/space";
 import { endpointCallUser } from "../../core/ipc/call";
 import { CallState, endpointAt, IpcCall, ipcCallAt, labelIsReply, labelIsRequest } from "../../core/ipc/endpoint";
@@ -17,8 +17,8 @@ import { currentTask } from "../../core/sched/cpu";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { currentProcess } from "../process/process";
 import { isErrPtr } from "../vfs/types";
-import { badgeOf } from "./ipc-calls";
-import { handleLookup, spaceOfCurrent } from "./process-space";
+import { badgeOf, waitTargetFind } from "./ipc-calls";
+import { spaceOfCurrent } from "./process-space";
 
 type Handler = (endpoint: u32, message: IpcMessage, registers: TrapFrame) => i32;
 
@@ -135,14 +135,15 @@ function replyWaitExtra(endpoint: u32, message: IpcMessage, registers: TrapFrame
   message.receiveCaps = 0;
   if (failed != 0) return failed;
   while (true) {
-    const held = handleLookup(endpoint, CapKind.ENDPOINT, CapRight.RECEIVE);
-    if (isErrPtr(held)) return <i32>held;
-    const result = receiveExtra(held, message, registers);
+    const target = waitTargetFind(currentTask(), endpoint);
+    if (isErrPtr(target)) return <i32>target;
+    objectGet(objectAt(target));
+    const result = receiveExtra(target, message, registers);
     if (result != AGAIN) return result;
   }
 }
 
-/** Of receiveExtra: the call could not be delivered, and its caller knows. */
+/** Of receiveExtra: the call could not be delivered, and its caller knows; or the handle must be looked up again. */
 const AGAIN: i32 = i32.MIN_VALUE;
 
 /** The reply half. On failure the reply is still owed. */
@@ -164,6 +165,7 @@ function receiveExtra(endpoint: usize, message: IpcMessage, registers: TrapFrame
   task.ipcRoomCaps = PARCEL_CAPS_MAX;
   const result = endpointReceive(endpointAt(endpoint), message.deadlineNs);
   if (result < 0) return result;
+  if (result == <i32>Received.AGAIN) return AGAIN;
   message.badge = result == <i32>Received.CALL ? registers.rdi : 0;
   wordsFromRegisters(message, registers);
   if (result == <i32>Received.BITS) return IPC_NOTIFIED;

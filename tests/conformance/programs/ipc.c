@@ -192,6 +192,52 @@ static void labels(void) {
   native1(CAP_DROP, ep);
 }
 
+static void receives(void) {
+  message m = {0};
+  _exit(-ipc(IPC_REPLY_WAIT, given[0], 0, &m));
+}
+
+static void receives_long(void) {
+  long_message m = {0};
+  _exit(-ipc_reply_wait_extra(given[0], &m));
+}
+
+static void waits(void) {
+  _exit(-native2(NOTIFICATION_WAIT, given[0], 0));
+}
+
+static void calls_twice(void) {
+  message m = {0};
+  int first = ipc(IPC_CALL, given[0], 1, &m), second = ipc(IPC_CALL, given[0], 1, &m);
+  _exit(first == 2 && second == -ESTALE ? 0 : 1);
+}
+
+/* Who waits by a right that is revoked hears so; a call that was made goes on. */
+static void revoked_while_waiting(void) {
+  static void (*const bodies[])(void) = {receives, receives_long, waits, server};
+  long ep = native0(ENDPOINT_CREATE), warm = native0(ENDPOINT_CREATE), n = native0(NOTIFICATION_CREATE);
+  const long objects[] = {ep, ep, n, warm};
+  pid_t pids[4];
+  for (int i = 0; i < 4; i++) pids[i] = child_with(bodies[i], 1, (uint64_t[]){objects[i]}, (uint32_t[]){RIGHT_RECEIVE | RIGHT_WAIT}, (uint64_t[]){0});
+  sleep_ms(50);
+  message m = {0};
+  int good = 1;
+  for (int i = 0; i < 10; i++) good &= ipc(IPC_CALL, warm, 5, &m) == 6;
+  check(good && native1(CAP_REVOKE, ep) == 2 && native1(CAP_REVOKE, n) == 1 && native1(CAP_REVOKE, warm) == 1, "rights by which others wait are revoked");
+  for (int i = 0; i < 4; i++) good &= WEXITSTATUS(status_of(pids[i])) == ESTALE;
+  check(good, "they hear so");
+  long_message late = {.label = 1, .deadline = now_ns() + 20000000};
+  check(ipc_call_extra(ep, &late) == -ETIMEDOUT, "and take no call");
+  pid_t pid = child_with(calls_twice, 1, (uint64_t[]){ep}, (uint32_t[]){RIGHT_CALL}, (uint64_t[]){0});
+  sleep_ms(50);
+  check(native1(CAP_REVOKE, ep) == 1 && ipc(IPC_REPLY_WAIT, ep, 0, &m) == 1, "a call that was made before its right was revoked");
+  late = (long_message){.label = 2, .deadline = 1};
+  check(ipc_reply_wait_extra(ep, &late) == -ETIMEDOUT && status_of(pid) == 0, "is answered, the next one is not");
+  native1(CAP_DROP, ep);
+  native1(CAP_DROP, warm);
+  native1(CAP_DROP, n);
+}
+
 static void many_callers(void) {
   message m = {0};
   for (int i = 0; i < 2000; i++) {
@@ -565,6 +611,7 @@ int main(int argc, char **argv) {
   timers_and_waits();
   calls();
   labels();
+  revoked_while_waiting();
   callers_at_once();
   deaths();
   long_messages();

@@ -43,8 +43,12 @@ export class CapMachine {
       hookOf(kernel, HOOKS + index * 4, parameters, call);
     const orphan = hook(0, 1, (object) => machine.hookCalled("orphan", object));
     const deaf = hook(1, 1, (object) => machine.hookCalled("deaf", object));
+    const unheard = hook(6, 1, (object) => { if (machine.running.length > 0) machine.hookCalled("unheard", object); });
     const destroy = hook(2, 1, (object) => machine.destroyed(object));
-    for (const kind of Object.values(KIND)) k["objectKindSet"]!(kind, orphan, deaf, destroy);
+    for (const kind of Object.values(KIND)) {
+      k["objectKindSet"]!(kind, orphan, deaf, destroy);
+      k["objectUnheardSet"]!(kind, unheard);
+    }
     const idle = hook(3, 0, () => {});
     const acquired = hook(4, 1, (lock) => machine.sectionBegins(lock));
     const released = hook(5, 1, (lock) => machine.sectionEnds(lock));
@@ -138,7 +142,7 @@ export class CapMachine {
     return this.model.objects.find((object) => object.address === address && !object.isDestroyed)!;
   }
 
-  private hookCalled(hook: "deaf" | "orphan", address: number): void {
+  private hookCalled(hook: Event["hook"], address: number): void {
     const expected = this.running.at(-1)?.events.shift();
     if (expected?.hook !== hook || expected.object.address !== address) {
       throw new Error(`${hook} of ${address} was called instead of ${expected?.hook} of ${expected?.object.address}`);

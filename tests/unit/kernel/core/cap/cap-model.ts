@@ -5,7 +5,7 @@
  * effect of that section, then what the kernel does without the lock up to the next one. So the model can be held wherever another CPU may
  * come between.
  */
-export const RIGHT = { RECEIVE: 8, GRANT: 128, ALL: 0x1ff } as const;
+export const RIGHT = { RECEIVE: 8, WAIT: 32, GRANT: 128, ALL: 0x1ff } as const;
 export const HOW = { COPY: 0, MOVE: 1, MINT: 2 } as const;
 export const KIND = { ENDPOINT: 2, MEMORY: 4, PCI: 8, THREAD: 12 } as const;
 export const ERRNO = { BADF: -9, NOMEM: -12, ACCES: -13, BUSY: -16, STALE: -116 } as const;
@@ -60,7 +60,7 @@ export function transitSlot(address: number): ModelSlot {
 
 /** A hook that must be called before the operation that caused it ends. */
 export interface Event {
-  readonly hook: "deaf" | "orphan";
+  readonly hook: "deaf" | "orphan" | "unheard";
   readonly object: ModelObject;
 }
 
@@ -68,6 +68,9 @@ export interface Event {
 export type Steps = Generator<void, number, void>;
 
 export function handleOf(slot: ModelSlot): number { return slot.index | (slot.generation << 16); }
+
+/** Threads may wait on the object by it. */
+function hears({ rights }: ModelSlot): boolean { return (rights & (RIGHT.RECEIVE | RIGHT.WAIT)) !== 0; }
 
 export class CapModel {
   readonly spaces: ModelSpace[] = [];
@@ -132,13 +135,14 @@ export class CapModel {
   }
 
   /** A capability begins its way in a message; `rights` and `badge` count for MINT. */
-  *depart(from: ModelSpace, handle: number, transit: ModelSlot, how: number, rights: number, badge: bigint): Steps {
+  *depart(from: ModelSpace, handle: number, transit: ModelSlot, how: number, rights: number, badge: bigint, events: Event[]): Steps {
     yield;
     const source = this.find(from, handle);
     if (!source) return this.missing(from, handle);
     if (!(source.rights & RIGHT.GRANT)) return ERRNO.ACCES;
     if (how === HOW.MOVE) {
       if (source.object!.kind === KIND.MEMORY && source.object!.held > 0) return ERRNO.BUSY;
+      if (hears(source)) events.push({ hook: "unheard", object: source.object! });
       this.move(transit, source);
       transit.home = source;
       source.isAway = true;
@@ -277,6 +281,7 @@ export class CapModel {
     const object = slot.object!;
     if (slot.rights & RIGHT.RECEIVE && --object.receivers === 0) events.push({ hook: "deaf", object });
     if (--object.slots === 0) events.push({ hook: "orphan", object });
+    if (hears(slot)) events.push({ hook: "unheard", object });
     for (const child of slot.children) {
       child.parent = slot.parent;
       slot.parent?.children.unshift(child);

@@ -121,7 +121,7 @@ class History {
     for (const transit of transits) {
       const [handle, how, rights, badge] = [this.handle(from), this.one(Object.values(HOW)), this.rights(), this.badge()];
       this.machine.wish(transit, rights, badge);
-      const result = this.machine.run(`depart ${handle.toString(16)}`, () => model.depart(from, handle, transit, how, rights, badge),
+      const result = this.machine.run(`depart ${handle.toString(16)}`, (events) => model.depart(from, handle, transit, how, rights, badge, events),
         () => memory.k["capDepart"]!(from.address, handle, transit.index, how) as number);
       if (result !== 0) return this.comeBack(transits);
     }

@@ -158,6 +158,58 @@ describe.each(WAYS)("the %s way", (way) => {
       expect([first.result, m.word(first)]).toEqual([RECEIVED.CALL, 4n]);
     });
 
+    test("a right to receive: who waits looks its handle up again, and takes nothing before", async () => {
+      const m = await IpcMachine.start(3, way);
+      const ep = m.endpoint();
+      const [first, second, caller] = [m.thread(1n), m.thread(2n), m.thread(4n)];
+      m.replyWait(first, ep, 0, 0n);
+      m.receive(second, ep, m.sim.nowNs + 1000n * MS);
+      m.receiverGoes(ep);
+      m.call(caller, ep, 1, 7n);
+      m.goAll();
+      expect([first.result, second.result, m.callState(caller), m.problem(ep)]).toEqual([RECEIVED.AGAIN, RECEIVED.AGAIN, CALL_STATE.QUEUED, ""]);
+      expect([m.replyWait(second, ep, 0, 0n), second.result, m.word(second)]).toEqual([true, RECEIVED.CALL, 7n]); // it has another
+      m.replyWait(second, ep, 3, 0n);
+      m.goAll();
+      expect([caller.result, m.problem(ep)]).toEqual([3, ""]);
+    });
+
+    test("a right to receive, between the look-up and the wait: the reply is made, the wait does not begin", async () => {
+      const { m, ep, server, caller } = await pair();
+      for (let i = 0; i < 2; i++) {
+        m.call(caller, ep, 1, 1n);
+        m.goAll();
+        m.replyWait(server, ep, 2, 2n, () => m.sim.k.epochNoteLocked(ep));
+        expect([server.blocked, server.result]).toEqual([null, RECEIVED.AGAIN]);
+        m.sim.cpu = 0;
+        m.sim.run(() => m.sim.k.schedYield());
+        m.goAll();
+        expect([caller.result, m.word(caller)]).toEqual([2, 2n]);
+        m.sim.run(() => m.sim.k.schedYield());
+        m.replyWait(server, ep, 0, 0n);
+      }
+      expect(m.problem(ep)).toBe("");
+    });
+
+    test("a right to receive, of who was roused for bits: another is roused", async () => {
+      const m = await IpcMachine.start(2, way);
+      const ep = m.endpoint();
+      const n = m.notification();
+      const [first, second] = [m.thread(1n), m.thread(2n)];
+      m.sim.k.endpointBind(ep, n);
+      m.replyWait(second, ep, 0, 0n);
+      m.replyWait(first, ep, 0, 0n);
+      m.sim.k.notificationSignal(n, 4n);
+      m.sim.k.epochNoteLocked(ep);
+      m.settle();
+      m.go(first);
+      expect(first.result).toBe(RECEIVED.AGAIN);
+      m.settle();
+      m.go(second);
+      expect([second.blocked, second.result]).toEqual([null, RECEIVED.AGAIN]); // it looks its handle up as well
+      expect([m.replyWait(second, ep, 0, 0n), second.result, m.word(second)]).toEqual([true, RECEIVED.BITS, 4n]);
+    });
+
     test("a call that reaches a receiver together with a signal is not lost", async () => {
       const m = await IpcMachine.start(2, way);
       const ep = m.endpoint();

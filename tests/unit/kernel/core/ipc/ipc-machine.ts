@@ -16,7 +16,7 @@ const RANK_NOTIFICATION = 54;
 const FRAME_BYTES = 176;
 export const KIND_ENDPOINT = 2;
 export const ERRNO = { INTR: -4, PIPE: -32, TIMEDOUT: -110 } as const;
-export const RECEIVED = { CALL: 0, BITS: 1 } as const;
+export const RECEIVED = { CALL: 0, BITS: 1, AGAIN: 2 } as const;
 export const CALL_STATE = { QUEUED: 0, TAKEN: 1, DONE: 2, REFUSED: 3 } as const;
 export const WORK = { RESCHED: 1, SIGNAL: 2 } as const;
 const WAKE_SIGNAL = 1;
@@ -145,15 +145,27 @@ export class IpcMachine {
     return !isBlocked;
   }
 
+  /** A handle that names the endpoint now. */
+  private lookUp(thread: Thread, kind: "ipcCall" | "ipcWait", ep: number): void {
+    const { sim } = this;
+    sim.fieldSet(thread.task, `${kind}Handle`, ep);
+    sim.fieldSet(thread.task, `${kind}Target`, ep);
+    sim.view().setBigUint64(thread.task + TASK[`${kind}Epoch`]!, sim.k.capEpoch() as bigint, true);
+  }
+
+  /** A capability goes by which somebody could receive on `ep`: whether it was a thread's own, its look-up says (RECEIVED.AGAIN). */
+  receiverGoes(ep: number): void {
+    this.sim.k.epochNoteLocked(ep);
+    this.sim.k.objectUnheard(ep);
+    this.settle();
+  }
+
   /** The registers of a plain system call, and its handle looked up. */
   enter(thread: Thread, nr: bigint, ep: number, label: number, word: bigint): void {
     const { sim } = this;
     const registers = { vector: nr, rdi: BigInt(ep), rsi: BigInt(label), rdx: word };
     for (const [name, value] of Object.entries(registers)) this.registerSet(thread, name, value);
-    const kind = nr === NR.CALL ? "ipcCall" : "ipcWait";
-    sim.fieldSet(thread.task, `${kind}Handle`, ep);
-    sim.fieldSet(thread.task, `${kind}Target`, ep);
-    sim.view().setBigUint64(thread.task + TASK[`${kind}Epoch`]!, sim.k.capEpoch() as bigint, true);
+    this.lookUp(thread, nr === NR.CALL ? "ipcCall" : "ipcWait", ep);
     sim.view().setBigUint64(thread.task + TASK.ipcCallBadge!, BigInt(thread.task), true);
   }
 
@@ -181,10 +193,11 @@ export class IpcMachine {
   }
 
   /** ipc_reply_wait: answers with `label` and `word` what the thread owes, if anything. */
-  replyWait(thread: Thread, ep: number, label: number, word: bigint): boolean {
+  replyWait(thread: Thread, ep: number, label: number, word: bigint, afterLookUp = (): void => {}): boolean {
     const { sim } = this;
     Object.assign(thread, { blocked: "receive", endpoint: ep, deadlineNs: 0n });
     this.enter(thread, NR.REPLY_WAIT, ep, label, word);
+    afterLookUp();
     return this.as(thread, () => this.plain(thread, () => {
       sim.fieldSet(thread.task, "ipcRegisters", thread.frame);
       return sim.k.endpointReplyReceive(ep, label, thread.frame) as number;
@@ -194,6 +207,7 @@ export class IpcMachine {
   /** A receive with a deadline, as ipc_reply_wait_extra makes it. */
   receive(thread: Thread, ep: number, deadlineNs: bigint): boolean {
     this.sim.k.objectGet(ep);
+    this.lookUp(thread, "ipcWait", ep);
     this.sim.fieldSet(thread.task, "ipcRegisters", thread.frame);
     Object.assign(thread, { blocked: "receive", endpoint: ep, deadlineNs });
     return this.as(thread, () => this.sim.k.endpointReceive(ep, deadlineNs) as number);
@@ -202,6 +216,7 @@ export class IpcMachine {
   /** An answer, then a receive with a deadline. */
   replyReceive(thread: Thread, ep: number, label: number, deadlineNs: bigint): boolean {
     const { sim } = this;
+    this.lookUp(thread, "ipcWait", ep);
     sim.fieldSet(thread.task, "ipcRegisters", thread.frame);
     Object.assign(thread, { blocked: "receive", endpoint: ep, deadlineNs });
     return this.as(thread, () => {
