@@ -54,6 +54,8 @@ export function memoryAddresses(memory: u32, pci: u32, firstPage: u32, out: usiz
 export function quotaCreate(root: u32, bytes: u64): i64 { return call2(Native.QUOTA_CREATE, root, bytes); }
 export function irqBind(irq: u32, n: u32, bits: u64): i64 { return call3(Native.IRQ_BIND, irq, n, bits); }
 export function irqAck(irq: u32): i64 { return call1(Native.IRQ_ACK, irq); }
+export function portIn(ports: u32, offset: u32, width: u32): i64 { return call3(Native.PORT_IN, ports, offset, width); }
+export function portOut(ports: u32, offset: u32, width: u32, value: u32): i64 { return call4(Native.PORT_OUT, ports, offset, width, value); }
 export function pciList(root: u32, index: u32, out: usize): i64 { return call3(Native.PCI_LIST, root, index, linearVa(out)); }
 export function pciOpen(root: u32, address: u32): i64 { return call2(Native.PCI_OPEN, root, address); }
 export function pciConfigRead(pci: u32, offset: u32, width: u32): i64 { return call3(Native.PCI_CONFIG_READ, pci, offset, width); }

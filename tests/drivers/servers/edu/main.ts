@@ -5,17 +5,14 @@
  */
 import { MemoryFlag, PCI_IRQ_LINE } from "../../../../kernel/abi/capability";
 import { timeNow } from "../../../../servers/runtime/clock";
-import { mmioLoad32, mmioStore32 } from "../../../../servers/runtime/intrinsics";
+import { irqDone, irqOpen, registersMap, regLoad32, regStore32 } from "../../../../servers/runtime/device";
 import { HEARTBEAT, serveBits } from "../../../../servers/runtime/loop";
-import {
-  irqAck, irqBind, memoryAddresses, memoryCreate, memoryMap, notificationSignal, notificationWait, pciBar, pciIrq, pciMaster,
-} from "../../../../servers/runtime/native-calls";
+import { memoryAddresses, memoryCreate, memoryMap, notificationSignal, notificationWait, pciMaster } from "../../../../servers/runtime/native-calls";
 import { handleNamed, heartbeatHandle, heartbeatMask, hex, log, numberNamed, runtimeStart, serverBuffer } from "../../../../servers/runtime/start";
 
 export { serverBuffer };
 
-const BAR: usize = 0x80000000;
-const BAR_BYTES: u64 = 0x100000;
+const BAR_BYTES: usize = 0x100000;
 const BUFFERS: usize = 0x90000000;
 const PROT_RW: u32 = 3;
 const IRQ_BIT: u64 = 1;
@@ -33,6 +30,7 @@ const ASTRAY: u64 = 0x1040000;
 let n: u32 = 0;
 let pci: u32 = 0;
 let irq: u32 = 0;
+let base: usize = 0;
 const ADDRESSES = memory.data(16, 8);
 
 export function serverMain(count: u32): u32 {
@@ -40,10 +38,10 @@ export function serverMain(count: u32): u32 {
   n = handleNamed("notification");
   pci = handleNamed("pci");
   const instance = <u32>numberNamed("instance");
-  const bar = pciBar(pci, 0);
-  if (bar < 0 || memoryMap(<u32>bar, BAR, 0, BAR_BYTES, PROT_RW) < 0) return told("no registers");
-  mmioStore32(BAR + Edu.LIVENESS, 0x12345678);
-  if (mmioLoad32(BAR + Edu.LIVENESS) != ~<u32>0x12345678) return told("no edu device");
+  base = registersMap(pci, 0, BAR_BYTES);
+  if (base == 0) return told("no registers");
+  regStore32(base + Edu.LIVENESS, 0x12345678);
+  if (regLoad32(base + Edu.LIVENESS) != ~<u32>0x12345678) return told("no edu device");
   if (instance == 3) again();
   const problem = instance == 0 ? messages() : instance == 1 ? line() : astray();
   log("edu " + instance.toString() + ": " + (problem == "" ? "ok" : problem));
@@ -73,22 +71,21 @@ function cameWithin(ns: u64): bool {
 }
 
 function interruptOpen(vector: u32): bool {
-  const handle = pciIrq(pci, vector);
-  irq = <u32>handle;
-  return handle > 0 && irqBind(irq, n, IRQ_BIT) >= 0;
+  irq = irqOpen(pci, vector, n, IRQ_BIT);
+  return irq != 0 && irqOpen(pci, vector, n, IRQ_BIT) == 0; // each has one owner
 }
 
 /** The device stops asking; what it asked for. */
 function quiet(): u32 {
-  const status = mmioLoad32(BAR + Edu.IRQ_STATUS);
-  mmioStore32(BAR + Edu.IRQ_ACK, status);
+  const status = regLoad32(base + Edu.IRQ_STATUS);
+  regStore32(base + Edu.IRQ_ACK, status);
   return status;
 }
 
 function messages(): string {
   if (!interruptOpen(0)) return "no message";
   if (pciMaster(pci, 1) < 0) return "it may not master the bus"; // a message is a write to memory, too
-  mmioStore32(BAR + Edu.IRQ_RAISE, 2);
+  regStore32(base + Edu.IRQ_RAISE, 2);
   if (!cameWithin(SECOND)) return "the message did not come";
   if (quiet() != 2) return "it was not for what was asked";
   return buffersCopy();
@@ -102,15 +99,15 @@ function buffersCopy(): string {
   for (let i: u32 = 0; i < BYTES; i += 4) store<u32>(BUFFERS + i, i * 2654435761);
   if (!transfer(load<u64>(ADDRESSES), EDU_BUFFER, Dma.INTERRUPT)) return "the way there takes too long";
   if (!transfer(EDU_BUFFER, load<u64>(ADDRESSES, 8), Dma.INTERRUPT | Dma.TO_MEMORY)) return "the way back takes too long";
-  for (let i: u32 = 0; i < BYTES; i += 4) if (mmioLoad32(BUFFERS + PAGE + i) != i * 2654435761) return "the copy differs at " + hex(i);
+  for (let i: u32 = 0; i < BYTES; i += 4) if (regLoad32(BUFFERS + PAGE + i) != i * 2654435761) return "the copy differs at " + hex(i);
   return "";
 }
 
 function start(from: u64, to: u64, command: u32): void {
-  mmioStore32(BAR + Edu.DMA_FROM, <u32>from);
-  mmioStore32(BAR + Edu.DMA_TO, <u32>to);
-  mmioStore32(BAR + Edu.DMA_COUNT, BYTES);
-  mmioStore32(BAR + Edu.DMA_COMMAND, command | Dma.START);
+  regStore32(base + Edu.DMA_FROM, <u32>from);
+  regStore32(base + Edu.DMA_TO, <u32>to);
+  regStore32(base + Edu.DMA_COUNT, BYTES);
+  regStore32(base + Edu.DMA_COMMAND, command | Dma.START);
 }
 
 function transfer(from: u64, to: u64, command: u32): bool {
@@ -123,18 +120,18 @@ function transfer(from: u64, to: u64, command: u32): bool {
 /** A level: once told it is silent until irq_ack, and comes again as long as the device asks. */
 function line(): string {
   if (!interruptOpen(PCI_IRQ_LINE)) return "no line";
-  mmioStore32(BAR + Edu.IRQ_RAISE, 1);
+  regStore32(base + Edu.IRQ_RAISE, 1);
   if (!cameWithin(SECOND)) return "the line did not rise";
   if (cameWithin(SECOND / 5)) return "it came again before it was acknowledged";
-  irqAck(irq);
+  irqDone(irq);
   if (!cameWithin(SECOND)) return "a level that stays did not come again";
   if (quiet() != 1) return "it was not for what was asked";
-  irqAck(irq);
+  irqDone(irq);
   if (cameWithin(SECOND / 5)) return "it came though nobody asked";
-  mmioStore32(BAR + Edu.IRQ_RAISE, 4);
+  regStore32(base + Edu.IRQ_RAISE, 4);
   if (!cameWithin(SECOND)) return "the line did not rise again";
   quiet();
-  irqAck(irq);
+  irqDone(irq);
   return "";
 }
 
@@ -143,7 +140,7 @@ function again(): void {
   if (!interruptOpen(0) || pciMaster(pci, 1) < 0) return;
   let isComing = false;
   while (true) {
-    mmioStore32(BAR + Edu.IRQ_RAISE, 1);
+    regStore32(base + Edu.IRQ_RAISE, 1);
     const hasCome = cameWithin(SECOND / 5);
     quiet();
     if (hasCome != isComing) log("edu 3: its message " + (hasCome ? "comes" : "does not come"));
