@@ -97,7 +97,10 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1030, name: "memory_create", args: "quota: cap, bytes: usize, flags: uint" },
   /** Maps a MEMORY or MMIO object at `addr` (page aligned, in the caller's own reserved range); prot as mmap's. */
   { nr: 0x1031, name: "memory_map", args: "memory: cap, addr: va, offset: off, bytes: usize, prot: uint" },
-  /** What a device must be told to reach each page: bus addresses (IOVA of `pci`'s domain, or physical where there is no IOMMU). */
+  /**
+   * What a device must be told to reach each page: bus addresses (IOVA of `pci`'s domain, or physical where there is no IOMMU). Needs DMA
+   * and READ; without WRITE the device may not write, and where nothing would keep it from that: EACCES.
+   */
   { nr: 0x1032, name: "memory_addresses", args: "memory: cap, pci: cap, firstPage: uint, addresses: out<u64[count]>, count: uint" },
 
   // ---- devices ----
@@ -108,14 +111,21 @@ export const NATIVE_CALLS: readonly NativeRow[] = [
   { nr: 0x1043, name: "port_out", args: "ports: cap, offset: uint, width: uint, value: uint" },
   /** The machine's functions, by index; ENODEV past the last. Needs ROOT. */
   { nr: 0x1048, name: "pci_list", args: "root: cap, index: uint, info: out<PciInfo>" },
+  /** EBUSY while somebody has the function, or anything made from it; ENODEV. Needs ROOT. */
   { nr: 0x1049, name: "pci_open", args: "root: cap, address: uint" },
   { nr: 0x104a, name: "pci_info", args: "pci: cap, info: out<PciInfo>" },
   { nr: 0x104b, name: "pci_config_read", args: "pci: cap, offset: uint, width: uint" },
   /** Capabilities' registers and device-specific ones only; BARs, command and MSI are the kernel's. */
   { nr: 0x104c, name: "pci_config_write", args: "pci: cap, offset: uint, width: uint, value: uint" },
-  /** An MMIO or PORTS capability over BAR `index`. */
+  /**
+   * An MMIO or PORTS capability over BAR `index`; pages with the table of MSI-X messages are not mapped (SIGBUS). ENODEV; EACCES: its pages
+   * hold another's registers.
+   */
   { nr: 0x104d, name: "pci_bar", args: "pci: cap, index: uint" },
-  /** An IRQ capability: MSI-X entry, MSI message, or the INTx line (PCI_IRQ_LINE; vector 0 of a function without messages). */
+  /**
+   * An IRQ capability: MSI-X entry, MSI message, or the INTx line (PCI_IRQ_LINE; vector 0 of a function without messages). ENODEV; EBUSY: it
+   * has an owner; ENOSPC: the function has 16, or no vector is left.
+   */
   { nr: 0x104e, name: "pci_irq", args: "pci: cap, vector: uint" },
   /** Lets the device master the bus (1) or not (0). The kernel turns it off by itself when the capability's last holder dies. */
   { nr: 0x104f, name: "pci_master", args: "pci: cap, enable: uint" },

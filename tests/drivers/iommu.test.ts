@@ -110,6 +110,7 @@ test("a driver reaches what it was granted, and one that does not keep to it is 
     expect(log).toMatch(/iommu: 00:07\.0 may not write 0x1040000: stopped reason=5 pid=(\d+) killed=edu\n(.*\n)*?.*edu \(pid \1\) killed/);
     expect(log).toMatch(/edu 0: ok/); // behind a bridge to conventional PCI: messages, DMA both ways
     expect(log).toMatch(/edu 1: ok/); // an interrupt line
+    expect(log).toMatch(/ahci: ok/); // ports
     expect(log).not.toMatch(/still here/);
     expect(log).not.toMatch(/0[08]:0[0268]\.0 may not/); // nobody else
     const after = await memoryAt(vm, ASTRAY, BYTES);

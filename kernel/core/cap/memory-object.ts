@@ -33,16 +33,16 @@ export class MemoryObject {
 
 /**
  *   slot    called when                          returns when
- *   unmap   an object with mappings is to end    no device reaches its pages any more
+ *   unmap   an object with mappings is to end    no device reaches its pages any more; false: that is not sure, and they are lost
  */
 @final @unmanaged
 class MemoryHooks {
-  unmap: (memory: MemoryObject) => void;
+  unmap: (memory: MemoryObject) => bool;
 }
 const HOOKS = changetype<MemoryHooks>(memory.data(offsetof<MemoryHooks>()));
 
 /** Who maps objects for devices says here how they are unmapped; once, before the first. */
-export function memoryUnmapSet(unmap: (memory: MemoryObject) => void): void { HOOKS.unmap = unmap; }
+export function memoryUnmapSet(unmap: (memory: MemoryObject) => bool): void { HOOKS.unmap = unmap; }
 
 
 @final @unmanaged
@@ -147,8 +147,7 @@ function pagesPut(memory: MemoryObject): void {
 
 function memoryDestroy(object: KObject): void {
   const memory = memoryObjectAt(changetype<usize>(object));
-  if (memory.mappings != 0) HOOKS.unmap(memory);
-  pagesPut(memory);
+  if (memory.mappings == 0 || HOOKS.unmap(memory)) pagesPut(memory);
   quotaGive(memory.quota, memory.pages);
   kfree(changetype<usize>(object));
 }

@@ -22,7 +22,7 @@ import { sysfsInit } from "../vfs/sys/sysfs";
 import { deviceMapInit } from "./device-map";
 import { keyboardInit } from "./i8042";
 import { iommuInit } from "./iommu/iommu";
-import { pciInit } from "./pci/functions";
+import { pciInit } from "./pci/scan";
 
 export function driversInit(): void {
   deviceInit();

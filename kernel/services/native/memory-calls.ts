@@ -19,7 +19,8 @@ import { mmMap } from "../../core/mm/mmap";
 import { scratchPop, scratchPush } from "../../core/sched/scratch";
 import { wordPut64 } from "../../lib/bytes";
 import { Domain, domainMapMemory } from "../driver/iommu/domain";
-import { pciObjectDomain } from "../driver/pci/pci-object";
+import { Access } from "../driver/iommu/regs";
+import { pciObjectDomain, pciObjectKeeps } from "../driver/pci/pci-object";
 import { currentProcess } from "../process/process";
 import { fileAllocAnon, fileOpsDefaults, filePut } from "../vfs/file";
 import { File, FileOps, fileOf, isErrPtr, OpenFlag } from "../vfs/types";
@@ -47,9 +48,10 @@ function objectMmap(file: File, prot: u32, flags: u32): i32 {
 function objectMmapPage(file: File, index: u64, forWrite: u32): i32 {
   const memory = objectOf(file);
   if (index >= memory.pages) return -(<i32>Errno.FAULT);
-  const pfn = <u32>(memoryObjectPa(memory, <u32>index) >> 12);
-  if (memoryObjectHead(memory).kind == CapKind.MEMORY) frameRefInc(pfn);
-  return pfn;
+  const pa = memoryObjectPa(memory, <u32>index);
+  if (memory.owner != 0 && pciObjectKeeps(memory.owner, pa)) return -(<i32>Errno.FAULT);
+  if (memoryObjectHead(memory).kind == CapKind.MEMORY) frameRefInc(<u32>(pa >> 12));
+  return <u32>(pa >> 12);
 }
 
 function objectRelease(file: File): void {
@@ -107,28 +109,41 @@ function objectMap(object: KObject, mode: u32, addr: u64, offset: u64, bytes: u6
   return result;
 }
 
-/** memory_addresses: where an IOMMU translates, the object is mapped for the device first. ESTALE: the device is its no longer. */
+/**
+ * memory_addresses: where an IOMMU translates, the object is mapped for the device first, to write to only with the right to. Where there
+ * is none nothing would keep the device from writing: EACCES without it. ESTALE: the device is its no longer.
+ */
 export function nativeMemoryAddresses(memory: u32, pci: u32, firstPage: u32, outVa: u64, count: u32): i64 {
   if (!userRangeOk(outVa, <u64>count << 3)) return -Errno.FAULT;
   const device = handleLookup(pci, CapKind.PCI, CapRight.MANAGE);
   if (isErrPtr(device)) return <i32>device;
-  const held = handleLookup(memory, CapKind.MEMORY, CapRight.DMA);
-  const result = isErrPtr(held) ? <i32>held : addressesTell(memoryObjectAt(held), pciObjectDomain(device), firstPage, outVa, count);
-  if (!isErrPtr(held)) objectPut(objectAt(held));
+  const domain = pciObjectDomain(device);
+  let access: u32 = Access.READ | Access.WRITE;
+  let held = handleLookup(memory, CapKind.MEMORY, CapRight.DMA | CapRight.READ | CapRight.WRITE);
+  if (<i32>held == -Errno.ACCES && domain) {
+    access = Access.READ;
+    held = handleLookup(memory, CapKind.MEMORY, CapRight.DMA | CapRight.READ);
+  }
+  let result = <i32>held;
+  if (!isErrPtr(held)) {
+    const iova = domain ? mapFor(domain, memoryObjectAt(held), access) : 0;
+    result = <i64>iova < 0 ? <i32>iova : addressesOut(memoryObjectAt(held), iova, firstPage, outVa, count);
+    objectPut(objectAt(held));
+  }
   objectPut(objectAt(device));
   return result;
 }
 
-function addressesTell(memory: MemoryObject, domain: Domain | null, first: u32, outVa: u64, count: u32): i32 {
-  if (first > memory.pages || count > memory.pages - first) return -Errno.INVAL;
-  if (!domain) return addressesOut(memory, 0, first, outVa, count);
+/** The device's address of page 0, or a negated errno. */
+function mapFor(domain: Domain, memory: MemoryObject, access: u32): u64 {
   if (domain.rootPa == 0) return -Errno.STALE;
-  const iova = domainMapMemory(domain, memory);
-  return iova == 0 ? -Errno.NOMEM : addressesOut(memory, iova, first, outVa, count);
+  const iova = domainMapMemory(domain, memory, access);
+  return iova == 0 ? -Errno.NOMEM : iova;
 }
 
 /** Addresses from page `first` on: physical ones when `iova`, the device's address of page 0, is 0. */
 function addressesOut(memory: MemoryObject, iova: u64, first: u32, outVa: u64, count: u32): i32 {
+  if (first > memory.pages || count > memory.pages - first) return -Errno.INVAL;
   const batch = scratchPush(BATCH << 3);
   let failed: i32 = 0;
   for (let done: u32 = 0; done < count && failed == 0; done += BATCH) {

@@ -9,6 +9,7 @@
  *             D2  a mapping of a MEMORY object is on its domain's list, in order of iova, and in the object's chain, until the first of
  *                 the two ends; then the unit has forgotten it before any frame is given back.
  *             D3  a closed domain has no table and no unit knows it; whoever still holds it maps nothing more.
+ *             D4  the device writes only to objects that somebody with the right to write asked the addresses of.
  * Locking     iommuLock (Rank.IOMMU) guards every domain, mapping and table.
  * Units       iova: the device's address; pages of 4 KiB.
  */
@@ -19,6 +20,7 @@ import { ListNode, listInit, listInsertAfter, listNodeAt, listRemove, listSame }
 import { Rank } from "../../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
 import { wordAt, wordSet } from "../../../lib/words";
+import { Process } from "../../process/process";
 import { Access, capCachesAbsent } from "./regs";
 import { tableFree, tableMake, tableMap, tableUnmap } from "./table";
 import { DmaUnit, dmaUnitAdmit, dmaUnitDomains, dmaUnitExpel, dmaUnitForgetAll } from "./unit";
@@ -33,6 +35,7 @@ export class Domain {
   pid: u32;       // process that last let it master the bus, 0: none
   faults: u32;
   address: u32;   // of the function it is for, in configuration space
+  bornNs: u64;    // of that process: another may have its number by now
 }
 
 @final @unmanaged
@@ -43,6 +46,8 @@ class Mapping {
   memory: u32;  // MemoryObject; 0: reserved by the firmware
   domain: u32;
   next: u32;    // Mapping of the same object in another domain
+  access: u32;  // Access bits
+  pad: u32;
 }
 
 const IOVA_FIRST: u64 = 0x1000000;
@@ -92,8 +97,7 @@ function openLocked(domain: Domain, unit: DmaUnit): i32 {
   if (domain.rootPa == 0) return -Errno.NOMEM;
   domain.id = id;
   if (!dmaUnitAdmit(unit, domain.requester, id, domain.rootPa)) {
-    dmaUnitExpel(unit, domain.requester, id);
-    tableFree(domain.rootPa, unit.levels);
+    if (dmaUnitExpel(unit, domain.requester, id)) tableFree(domain.rootPa, unit.levels);
     return unit.isBroken ? -Errno.IO : -Errno.NOMEM;
   }
   wordSet(DOMAINS, id, ptrOf(domain));
@@ -125,12 +129,20 @@ export function domainCount(unit: DmaUnit): u32 {
 export function domainClose(domain: Domain): void {
   spinLock(IOMMU_LOCK);
   if (domain.rootPa != 0) {
-    dmaUnitExpel(domainUnit(domain), domain.requester, domain.id);
+    const isForgotten = dmaUnitExpel(domainUnit(domain), domain.requester, domain.id);
     while (!listSame(listOf(domain).next, listOf(domain))) mappingDropLocked(mappingAt(changetype<usize>(listOf(domain).next)));
-    tableFree(domain.rootPa, domainUnit(domain).levels);
+    if (isForgotten) tableFree(domain.rootPa, domainUnit(domain).levels); // else the unit may go on reading them: they are lost
     domain.rootPa = 0;
     wordSet(DOMAINS, domain.id, 0);
   }
+  spinUnlock(IOMMU_LOCK);
+}
+
+/** `process` lets the device master the bus: what it does wrong from now on is that one's fault. */
+export function domainBlame(domain: Domain, process: Process): void {
+  spinLock(IOMMU_LOCK);
+  domain.pid = process.pid;
+  domain.bornNs = process.startNs;
   spinUnlock(IOMMU_LOCK);
 }
 
@@ -139,22 +151,36 @@ export function domainFree(domain: Domain): void { kfree(changetype<usize>(domai
 
 // ---- MEMORY objects ----
 
-/** Where the device finds page 0 of `memory`, the others following; mapped when it is not yet. 0: memory is full, or it is closed. */
-export function domainMapMemory(domain: Domain, memory: MemoryObject): u64 {
+/**
+ * Where the device finds page 0 of `memory`, the others following; mapped by `access` (Access bits) when it is not yet, or less.
+ * 0: memory is full, or it is closed.
+ */
+export function domainMapMemory(domain: Domain, memory: MemoryObject, access: u32): u64 {
   const fresh = kzalloc(offsetof<Mapping>());
   spinLock(IOMMU_LOCK);
   const known = mappingOfLocked(domain, memory);
   let iova: u64 = known ? known.iova : 0;
+  if (known && (access & ~known.access) != 0) widenLocked(domain, memory, known, access);
   if (!known && fresh != 0 && domain.rootPa != 0) {
     const mapping = mappingAt(fresh);
     mapping.memory = <u32>changetype<usize>(memory);
     mapping.pages = memory.pages;
+    mapping.access = access;
     if (mapLocked(domain, memory, mapping)) iova = mapping.iova;
   }
   const isKept = fresh != 0 && mappingAt(fresh).iova != 0;
   spinUnlock(IOMMU_LOCK);
   if (!isKept && fresh != 0) kfree(fresh);
   return iova;
+}
+
+/** Cannot fail: the tables are there. */
+function widenLocked(domain: Domain, memory: MemoryObject, mapping: Mapping, access: u32): void {
+  mapping.access |= access;
+  for (let page: u32 = 0; page < mapping.pages; page++) {
+    tableMap(domain.rootPa, domainUnit(domain).levels, mapping.iova + (<u64>page << 12), memoryObjectPa(memory, page), mapping.access);
+  }
+  dmaUnitForgetAll(domainUnit(domain));
 }
 
 function mappingOfLocked(domain: Domain, memory: MemoryObject): Mapping | null {
@@ -169,7 +195,7 @@ function mapLocked(domain: Domain, memory: MemoryObject, mapping: Mapping): bool
   const iova = placeLocked(domain, mapping);
   if (iova == 0) return false;
   for (let page: u32 = 0; page < mapping.pages; page++) {
-    if (tableMap(domain.rootPa, levels, iova + (<u64>page << 12), memoryObjectPa(memory, page), Access.READ | Access.WRITE)) continue;
+    if (tableMap(domain.rootPa, levels, iova + (<u64>page << 12), memoryObjectPa(memory, page), mapping.access)) continue;
     tableUnmap(domain.rootPa, levels, iova, <u64>page << 12); // no device was told of them
     dmaUnitForgetAll(domainUnit(domain));
     listRemove(listNodeAt(changetype<usize>(mapping)));
@@ -220,17 +246,19 @@ function chainRemoveLocked(memory: MemoryObject, mapping: Mapping): void {
   at.next = mapping.next;
 }
 
-/** The object's last reference is gone: no device reaches its frames any more when this returns. */
-function memoryUnmap(memory: MemoryObject): void {
+/** The object's last reference is gone: no device reaches its frames any more when this returns. False: a unit does not confirm it. */
+function memoryUnmap(memory: MemoryObject): bool {
+  let isForgotten = true;
   spinLock(IOMMU_LOCK);
   while (memory.mappings != 0) {
     const mapping = mappingAt(memory.mappings);
     const domain = domainAt(mapping.domain);
     tableUnmap(domain.rootPa, domainUnit(domain).levels, mapping.iova, <u64>mapping.pages << 12);
-    dmaUnitForgetAll(domainUnit(domain));
+    if (!dmaUnitForgetAll(domainUnit(domain))) isForgotten = false;
     mappingDropLocked(mapping);
   }
   spinUnlock(IOMMU_LOCK);
+  return isForgotten;
 }
 
 // ---- What the firmware reserved ----

@@ -46,6 +46,7 @@ class Fault {
   function: u32; // configuration address of the function it is about
   pid: u32;      // 0: nobody's
   ordinal: u32;  // 1 for the first of its domain
+  bornNs: u64;   // of that process
 }
 
 export function faultsInit(): void {
@@ -92,11 +93,19 @@ function faultAct(fault: Fault): void {
     if (STRAYS.count++ < STRAY_LINES) faultLog(fault, null);
     return;
   }
-  const process = fault.pid != 0 ? processByPid(fault.pid) : null;
+  const process = processOfFault(fault);
   if (fault.ordinal == 1) faultLog(fault, process);
   if (!process) return;
   signalSendProcess(process, Signal.KILL, 0);
   processPut(process);
+}
+
+/** Who let the device master the bus, with a reference; null when it has ended, whoever has its number now. */
+function processOfFault(fault: Fault): Process | null {
+  const process = fault.pid != 0 ? processByPid(fault.pid) : null;
+  if (!process || process.startNs == fault.bornNs) return process;
+  processPut(process);
+  return null;
 }
 
 function domainLook(fault: Fault): void {
@@ -108,6 +117,7 @@ function domainLook(fault: Fault): void {
   if (domain) {
     fault.function = domain.address;
     fault.pid = domain.pid;
+    fault.bornNs = domain.bornNs;
     fault.ordinal = ++domain.faults;
   }
   iommuUnlock();

@@ -187,11 +187,11 @@ export function dmaUnitAdmit(unit: DmaUnit, requester: u32, id: u32, tablePa: u6
   return dmaUnitForgetAll(unit);
 }
 
-/** From now on `requester` reaches nothing (U1), and nothing of domain `id` is remembered. */
-export function dmaUnitExpel(unit: DmaUnit, requester: u32, id: u32): void {
+/** From now on `requester` reaches nothing (U1), and nothing of domain `id` is remembered. False: the unit does not confirm it. */
+export function dmaUnitExpel(unit: DmaUnit, requester: u32, id: u32): bool {
   const slot = contextSlot(unit, requester);
   if (slot != 0) tableStore(slot, 0);
-  dmaUnitForgetAll(unit);
+  return dmaUnitForgetAll(unit);
 }
 
 // ---- Forgetting ----

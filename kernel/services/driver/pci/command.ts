@@ -1,12 +1,14 @@
 /**
- * The command register of functions: who may use what changes in one step, and only while the function is still the asker's.
+ * Who has a function, and its command register: what changes it does so in one step.
  *
- * Locking  COMMAND_LOCK (Rank.PCI) makes reading, changing and writing one, and guards it against a change of PciFunction.object.
+ * Invariants  C1  a function whose object is orphaned masters the bus no longer, and is not let to again by a call under way.
+ *             C2  `object` goes back to 0 when the object's last reference goes: ranges, mappings and interrupts made from it hold one.
+ * Locking  COMMAND_LOCK (Rank.PCI) makes reading, changing and writing one, and guards PciFunction.object and isOrphaned.
  */
 import { Rank } from "../../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
 import { configRead, configWrite } from "./config";
-import { Config, PciFunction } from "./functions";
+import { Command, Config, PciFunction } from "./functions";
 
 const COMMAND_LOCK = changetype<SpinLock>(memory.data(offsetof<SpinLock>()));
 
@@ -19,13 +21,21 @@ export function commandChange(fn: PciFunction, clear: u32, set: u32): void {
   spinUnlock(COMMAND_LOCK);
 }
 
-/** The same, while `object` has the function; false and nothing done when it has it no longer. */
-export function commandChangeFor(fn: PciFunction, object: usize, clear: u32, set: u32): bool {
+/** Lets the function master the bus or not, as its holder asks; false when no capability names the holder any more (C1). */
+export function commandMaster(fn: PciFunction, isMaster: bool): bool {
   spinLock(COMMAND_LOCK);
-  const isIts = fn.object == <u32>object;
-  if (isIts) changeLocked(fn, clear, set);
+  const isHeld = !fn.isOrphaned;
+  if (isHeld) changeLocked(fn, isMaster ? 0 : Command.MASTER, isMaster ? Command.MASTER : 0);
   spinUnlock(COMMAND_LOCK);
-  return isIts;
+  return isHeld;
+}
+
+/** C1. */
+export function commandOrphan(fn: PciFunction): void {
+  spinLock(COMMAND_LOCK);
+  fn.isOrphaned = 1;
+  changeLocked(fn, Command.MASTER, 0);
+  spinUnlock(COMMAND_LOCK);
 }
 
 function changeLocked(fn: PciFunction, clear: u32, set: u32): void {
@@ -37,7 +47,10 @@ function changeLocked(fn: PciFunction, clear: u32, set: u32): void {
 export function holderChange(fn: PciFunction, before: usize, object: usize): bool {
   spinLock(COMMAND_LOCK);
   const isFree = fn.object == <u32>before;
-  if (isFree) fn.object = <u32>object;
+  if (isFree) {
+    fn.object = <u32>object;
+    fn.isOrphaned = 0;
+  }
   spinUnlock(COMMAND_LOCK);
   return isFree;
 }

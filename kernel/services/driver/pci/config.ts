@@ -19,6 +19,7 @@ const CONFIG_DATA: u32 = 0xcfc;
 const CONFIG_ENABLE: u32 = 0x80000000;
 const MCFG_ENTRIES: u32 = 44; // first allocation structure
 const MCFG_ENTRY_BYTES: u32 = 16;
+const BUS_LAST: u32 = 255;
 
 @final @unmanaged
 class ConfigSpace {
@@ -55,6 +56,9 @@ function ecamOf(address: u32, offset: u32): u64 {
   if (SPACE.ecamPa == 0 || bus < SPACE.firstBus || bus > SPACE.lastBus) return 0;
   return SPACE.ecamPa + (<u64>address << 12) + offset;
 }
+
+/** The last bus that can be asked about. */
+export function configLastBus(): u32 { return SPACE.ecamPa != 0 ? SPACE.lastBus : BUS_LAST; }
 
 /** Reads `width` (1, 2, 4) bytes, naturally aligned; all ones where nothing answers. */
 export function configRead(address: u32, offset: u32, width: u32): u32 {

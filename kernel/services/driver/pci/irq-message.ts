@@ -10,9 +10,8 @@ import { deviceReach } from "../device-map";
 import { remapMessage } from "../iommu/interrupt-table";
 import { pciRequester } from "./bridges";
 import { configRead, configWrite } from "./config";
-import { pciBarBase, pciBarSize, PciFunction } from "./functions";
+import { MSIX_ENTRY_BYTES, PciFunction } from "./functions";
 
-const ENTRY_BYTES: u32 = 16;
 const ENTRY_CONTROL: u32 = 12;
 const MASKED: u32 = 1;
 const CONTROL: u32 = 2;              // of both capabilities
@@ -23,16 +22,11 @@ const MSI_SEVERAL: u32 = 0x70;       // how many messages are enabled, as a powe
 const MSI_64: u32 = 0x80;
 const MSI_MASKS: u32 = 0x100;        // it has mask bits
 
-/** Where entry `index` of the function's MSI-X table lies, reachable; 0 when the function says nonsense. */
+/** Where entry `index` of the function's MSI-X table lies, reachable; 0 when there is none. */
 export function msixEntry(fn: PciFunction, index: u32): u64 {
-  if (fn.msix == 0 || index >= fn.msixVectors) return 0;
-  const table = configRead(fn.address, fn.msix + 4, 4);
-  const bar = table & 7;
-  const offset = <u64>(table & ~7) + <u64>index * ENTRY_BYTES;
-  if (bar > 5 || !(fn.barMask >> bar & 1) || fn.portMask >> bar & 1) return 0;
-  if (offset + ENTRY_BYTES > pciBarSize(fn, bar)) return 0;
-  const pa = pciBarBase(fn, bar) + offset;
-  return deviceReach(pa, ENTRY_BYTES) ? pa : 0;
+  if (fn.tablePa == 0 || index >= fn.msixVectors) return 0;
+  const pa = fn.tablePa + index * MSIX_ENTRY_BYTES;
+  return deviceReach(pa, MSIX_ENTRY_BYTES) ? pa : 0;
 }
 
 /** Makes the MSI-X message at `entryPa` interrupt at `vector`, masked. */
@@ -44,9 +38,6 @@ export function msixProgram(fn: PciFunction, entryPa: u64, vector: u32): void {
   const control = configRead(fn.address, fn.msix + CONTROL, 2);
   configWrite(fn.address, fn.msix + CONTROL, 2, control & ~MSIX_FUNCTION_MASK | MSIX_ENABLE);
 }
-
-/** The vector the message carries now: its next owner may have programmed it already. */
-export function msixVector(entryPa: u64): u32 { return physLoad32(entryPa + 8) & 0xff; }
 
 export function msixMask(entryPa: u64, isMasked: bool): void {
   const control = physLoad32(entryPa + ENTRY_CONTROL) & ~MASKED;
@@ -63,9 +54,6 @@ export function msiProgram(fn: PciFunction, vector: u32): void {
 }
 
 function msiDataAt(fn: PciFunction): u32 { return fn.msi + (configRead(fn.address, fn.msi + CONTROL, 2) & MSI_64 ? 12 : 8); }
-
-/** As msixVector. */
-export function msiVector(fn: PciFunction): u32 { return configRead(fn.address, msiDataAt(fn), 2) & 0xff; }
 
 /** A function without mask bits does not send at all while it is masked: what happens meanwhile is not told later. */
 export function msiMask(fn: PciFunction, isMasked: bool): void {

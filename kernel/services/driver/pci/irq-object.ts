@@ -7,6 +7,8 @@
  * Invariants  I1  OWNERS[vector] is the object whose message carries that vector, or the first of a line's; the message is masked before
  *                 the entry is cleared.
  *             I2  a line is open exactly when none of its objects isPending.
+ *             I3  a message, and a function's use of its line, has one object, a function at most FUNCTION_IRQS; the function is not
+ *                 another's before all of them have ended, because each holds its PCI object.
  * Locking     irqObjectLock (Rank.IRQ_OBJECT) guards OWNERS and the binding of every object; taken in interrupts.
  * Spec        PCI Local Bus 3.0, 2.2.6 "Interrupt Pins", 6.8 (MSI, MSI-X).
  */
@@ -24,15 +26,17 @@ import { Rank } from "../../../lib/lock-rank";
 import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock";
 import { wordAt, wordSet } from "../../../lib/words";
 import { remapEnd } from "../iommu/interrupt-table";
-import { commandChangeFor } from "./command";
+import { commandChange } from "./command";
 import { configRead } from "./config";
 import { Command, Config, PciFunction } from "./functions";
-import { msiMask, msiProgram, msiVector, msixEntry, msixMask, msixProgram, msixVector } from "./irq-message";
+import { msiMask, msiProgram, msixEntry, msixMask, msixProgram } from "./irq-message";
 
 /** Above the I/O APICs' lines, below the kernel's own vectors. */
 const FIRST: u32 = 0x70;
 const END: u32 = Vector.TIMER;
 const ISA_LINES: u32 = 16;
+/** A function's share of the vectors, which all drivers have together (I3). */
+const FUNCTION_IRQS: u32 = 16;
 /** MPS INTI flags; ACPI 5.2.12.5. */
 const TRIGGER_EDGE: u32 = 1;
 const ACTIVE_LOW: u32 = 3;
@@ -135,7 +139,8 @@ export function irqObjectAck(irq: IrqObject): void {
 
 /**
  * An IRQ object for message `index` of `fn`, or its line (PCI_IRQ_LINE, and 0 when it has no messages), unbound and masked, with one
- * reference; its reference to `pci` is taken over. As pointer: ENODEV (no such interrupt), ENOSPC (no vector left), ENOMEM.
+ * reference; its reference to `pci` is taken over. As pointer: ENODEV (no such interrupt), EBUSY (it is there already), ENOSPC (no vector
+ * left, or the function has its share), ENOMEM.
  */
 export function irqObjectCreate(fn: PciFunction, index: u32, pci: u32): usize {
   const address = kzalloc(offsetof<IrqObject>());
@@ -157,10 +162,26 @@ function sourceFindLocked(fn: PciFunction, index: u32, irq: IrqObject): i32 {
   if (fn.msix == 0) irq.source = IrqSource.MSI;
   if (fn.msix != 0) irq.entryPa = msixEntry(fn, index);
   if (irq.source == <u32>IrqSource.MSI ? index != 0 || fn.msi == 0 : irq.entryPa == 0) return -Errno.NODEV;
+  const refused = refusalLocked(irq);
+  if (refused != 0) return refused;
   if (!vectorTakeLocked(irq)) return -Errno.NOSPC;
   if (irq.source == <u32>IrqSource.MSI) msiProgram(fn, irq.vector);
   else msixProgram(fn, irq.entryPa, irq.vector);
   return 0;
+}
+
+/** Why there is not to be one more of the function's (I3), or 0. */
+function refusalLocked(irq: IrqObject): i32 {
+  let count: u32 = 0;
+  for (let vector = FIRST; vector < END; vector++) {
+    for (let at = wordAt(OWNERS, vector); at != 0; at = irqObjectAt(at).next) {
+      const other = irqObjectAt(at);
+      if (other.fn != irq.fn) continue;
+      if (other.source == irq.source && other.entryPa == irq.entryPa) return -Errno.BUSY;
+      count++;
+    }
+  }
+  return count >= FUNCTION_IRQS ? -Errno.NOSPC : 0;
 }
 
 function vectorTakeLocked(irq: IrqObject): bool {
@@ -178,6 +199,8 @@ function lineTakeLocked(fn: PciFunction, irq: IrqObject): i32 {
   if (configRead(fn.address, Config.INTERRUPT_PIN, 1) == 0 || line == 0 || line >= ISA_LINES) return -Errno.NODEV;
   irq.source = IrqSource.LINE;
   irq.gsi = acpiIsaGsi(line);
+  const refused = refusalLocked(irq);
+  if (refused != 0) return refused;
   for (let vector = FIRST; vector < END; vector++) {
     const first = wordAt(OWNERS, vector);
     if (first == 0 || irqObjectAt(first).source != <u32>IrqSource.LINE || irqObjectAt(first).gsi != irq.gsi) continue;
@@ -205,16 +228,12 @@ export function irqObjectBind(irq: IrqObject, notification: u32, bits: u64): voi
   if (old != 0) objectPut(objectAt(old));
 }
 
-/**
- * A line stays open for the others on it: the function is told not to use it. What its next holder has programmed already is left alone:
- * the objects of a dead driver end in any order.
- */
+/** A line stays open for the others on it: the function is told not to use it. */
 function maskLocked(irq: IrqObject, isMasked: bool): void {
   const fn = functionOf(irq);
-  if (irq.source == <u32>IrqSource.LINE) commandChangeFor(fn, irq.pci, isMasked ? 0 : Command.INTX_OFF, isMasked ? Command.INTX_OFF : 0);
-  else if (irq.source == <u32>IrqSource.MSI) {
-    if (msiVector(fn) == irq.vector) msiMask(fn, isMasked);
-  } else if (msixVector(irq.entryPa) == irq.vector) msixMask(irq.entryPa, isMasked);
+  if (irq.source == <u32>IrqSource.LINE) commandChange(fn, isMasked ? 0 : Command.INTX_OFF, isMasked ? Command.INTX_OFF : 0);
+  else if (irq.source == <u32>IrqSource.MSI) msiMask(fn, isMasked);
+  else msixMask(irq.entryPa, isMasked);
 }
 
 // ---- Ends ----

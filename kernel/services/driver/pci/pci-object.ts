@@ -3,6 +3,8 @@
  *
  * Invariants  P1  a function has at most one PCI object; when no capability names it any more the function masters the bus no longer,
  *                 so that a dead driver's device writes nowhere; only then its domain ends.
+ *             P2  a function is another's only when nothing made from the old object is left: ranges, with what is mapped of them, and
+ *                 interrupts hold a reference. Who was given them and keeps them keeps the function busy, not its registers in use by two.
  * Locking     PciFunction.object and the command register: command.ts.
  */
 import { userCopyOut } from "../../../../arch/current";
@@ -16,14 +18,14 @@ import { scratchPop, scratchPush } from "../../../core/sched/scratch";
 import { handleGiveUnder, handleLookup } from "../../native/process-space";
 import { currentProcess } from "../../process/process";
 import { isErrPtr } from "../../vfs/types";
-import { Domain, domainAt, domainClose, domainFree } from "../iommu/domain";
+import { Domain, domainAt, domainBlame, domainClose, domainFree } from "../iommu/domain";
 import { iommuOpen } from "../iommu/iommu";
-import { commandChange, commandChangeFor, commandInit, holderChange } from "./command";
+import { pciBarBase, PCI_BARS, pciBarSize, pciPageIsTable } from "./bars";
+import { commandChange, commandInit, commandMaster, commandOrphan, holderChange } from "./command";
 import { configRead, configWrite } from "./config";
-import { Command, Config, pciAt, pciBarBase, pciBarSize, pciCount, pciFind, PciFunction } from "./functions";
+import { Command, pciAt, pciCount, pciFind, PciFunction } from "./functions";
 import { irqObjectAck, irqObjectAt, irqObjectBind, irqObjectCreate } from "./irq-object";
 
-const BARS: u32 = 6;
 /** Registers up to here belong to the kernel: command, ranges, interrupt line. */
 const HEADER_END: u32 = 0x40;
 
@@ -45,10 +47,13 @@ export function pciObjectsInit(): void {
   objectKindSet(CapKind.PCI, pciOrphaned, objectIgnore, pciDestroy);
 }
 
-/** The function behind a PCI object, when it still is its, masters the bus no longer. */
+/** The function behind a PCI object masters the bus no longer. */
 export function pciObjectQuiet(object: usize): void {
-  commandChangeFor(pciObjectFunction(object), object, Command.MASTER, 0);
+  commandChange(pciObjectFunction(object), Command.MASTER, 0);
 }
+
+/** True when the page at `pa` of a range of the PCI object's device is the kernel's. */
+export function pciObjectKeeps(object: usize, pa: u64): bool { return pciPageIsTable(pciObjectFunction(object), pa); }
 
 /** The domain of a PCI object's DMA, or null: there is no IOMMU. */
 export function pciObjectDomain(object: usize): Domain | null {
@@ -58,17 +63,16 @@ export function pciObjectDomain(object: usize): Domain | null {
 
 /** P1: quiet before anything it could write to is given away. */
 function pciOrphaned(object: KObject): void {
-  const fn = pciObjectFunction(changetype<usize>(object));
   const domain = pciObjectDomain(changetype<usize>(object));
-  pciObjectQuiet(changetype<usize>(object));
+  commandOrphan(pciObjectFunction(changetype<usize>(object)));
   if (domain) domainClose(domain);
-  holderChange(fn, changetype<usize>(object), 0); // false: it was orphaned before
 }
 
 function pciDestroy(object: KObject): void {
   pciOrphaned(object); // it may never have been in a slot
   const domain = pciObjectDomain(changetype<usize>(object));
   if (domain) domainFree(domain);
+  holderChange(pciObjectFunction(changetype<usize>(object)), changetype<usize>(object), 0); // P2
   kfree(changetype<usize>(object));
 }
 
@@ -100,6 +104,7 @@ function infoOut(fn: PciFunction, infoVa: u64): i32 {
   info.revision = fn.classRevision & 0xff;
   info.msixVectors = fn.msixVectors;
   info.msiVectors = fn.msi != 0 ? 1 : 0;
+  info.pad = 0;
   info.barMask = fn.barMask;
   info.portMask = fn.portMask;
   const failed = userCopyOut(infoVa, ptr, offsetof<PciInfo>());
@@ -162,23 +167,24 @@ function within(offset: u32, start: u32, size: u32): bool {
   return start != 0 && offset + 4 > start && offset < start + size;
 }
 
-/** pci_bar: EACCES for the range with the table of messages: who writes there interrupts whomever it wants. */
+/** pci_bar: EACCES for a range that drivers do not get (bars.ts). */
 export function nativePciBar(pci: u32, index: u32): i64 {
   const held = handleLookup(pci, CapKind.PCI, CapRight.MANAGE);
   if (isErrPtr(held)) return <i32>held;
-  const fn = pciObjectFunction(held);
-  if (index >= BARS || !(fn.barMask >> index & 1)) {
-    objectPut(objectAt(held));
-    return -Errno.NODEV;
-  }
-  if (fn.msix != 0 && (configRead(fn.address, fn.msix + 4, 4) & 7) == index) {
-    objectPut(objectAt(held));
-    return -Errno.ACCES;
-  }
-  const kind: u32 = fn.portMask >> index & 1 ? CapKind.PORTS : CapKind.MMIO;
-  const range = rangeObjectCreate(kind, pciBarBase(fn, index), pciBarSize(fn, index), 0);
+  const range = rangeMake(held, index);
+  if (!isErrPtr(range)) return handleGiveUnder(pci, objectAt(range), CapRight.ALL);
   objectPut(objectAt(held));
-  return range == 0 ? -Errno.NOMEM : handleGiveUnder(pci, objectAt(range), CapRight.ALL);
+  return <i32>range;
+}
+
+/** The object of BAR `index`, which takes over the reference to the PCI object; as pointer: ENODEV, EACCES, ENOMEM. */
+function rangeMake(held: usize, index: u32): usize {
+  const fn = pciObjectFunction(held);
+  if (index >= PCI_BARS || !(fn.barMask >> index & 1)) return <usize>-Errno.NODEV;
+  if (fn.keptMask >> index & 1) return <usize>-Errno.ACCES;
+  const kind: u32 = fn.portMask >> index & 1 ? CapKind.PORTS : CapKind.MMIO;
+  const range = rangeObjectCreate(kind, pciBarBase(fn, index), pciBarSize(fn, index), <u32>held);
+  return range == 0 ? <usize>-Errno.NOMEM : range;
 }
 
 export function nativePciIrq(pci: u32, vector: u32): i64 {
@@ -190,13 +196,13 @@ export function nativePciIrq(pci: u32, vector: u32): i64 {
   return <i32>irq;
 }
 
-/** pci_master: ESTALE when the function is another's by now. */
+/** pci_master: ESTALE when no capability names the function's holder any more. */
 export function nativePciMaster(pci: u32, enable: u32): i64 {
   const held = handleLookup(pci, CapKind.PCI, CapRight.MANAGE | CapRight.DMA);
   if (isErrPtr(held)) return <i32>held;
   const domain = pciObjectDomain(held);
-  if (domain && enable != 0) domain.pid = currentProcess().pid;
-  const isDone = commandChangeFor(pciObjectFunction(held), held, Command.MASTER, enable != 0 ? Command.MASTER : 0);
+  if (domain && enable != 0) domainBlame(domain, currentProcess());
+  const isDone = commandMaster(pciObjectFunction(held), enable != 0);
   objectPut(objectAt(held));
   return isDone ? 0 : -Errno.STALE;
 }

@@ -1,12 +1,13 @@
 /**
- * PCI functions in /sys/devices/pci0000:00, below the bridges above them, and links to them in /sys/bus/pci/devices.
+ * PCI functions in /sys/devices/pci0000:00 (and that of each further root bus), below the bridges above them, and links to them in /sys/bus/pci/devices.
  *
  * Object: the function's index in the table of functions.ts. Spec: Linux, Documentation/ABI/testing/sysfs-bus-pci.
  */
 import { wordAt, wordSet } from "../../../lib/words";
+import { pciBarBase, PCI_BARS, pciBarSize } from "../../driver/pci/bars";
 import { pciBridgeAbove } from "../../driver/pci/bridges";
 import { configRead } from "../../driver/pci/config";
-import { Config, pciAt, pciBarBase, pciBarSize, pciCount, PciFunction } from "../../driver/pci/functions";
+import { Config, pciAt, pciCount, PCI_FUNCTIONS_MAX, PciFunction } from "../../driver/pci/functions";
 import { currentCred } from "../../process/process";
 import { cpuListPut } from "./show-cpu";
 import { sysAttributeAdd, sysAttributeMode, sysDirMake, SysKind, sysLinkAdd, SysNode, sysNodeAt } from "./node";
@@ -14,7 +15,9 @@ import { SeqBuf, seqByte, seqDecLine, seqHex, seqStr } from "../proc/seq-buf";
 import { sysPlace, SysPlace } from "./tree";
 
 /** SysNode of each function. */
-const PCI_NODES: usize = memory.data(64 * 4, 4);
+const PCI_NODES: usize = memory.data(256 * 4, 4);
+/** SysNode of each root bus, but for bus 0's. */
+const ROOTS: usize = memory.data(256 * 4, 4);
 const FUNCTIONS: u32 = SysKind.PCI | SysKind.BRIDGE;
 const CONFIG_BYTES: u32 = 256;
 const CONFIG_EXPRESS_BYTES: u32 = 4096;
@@ -25,6 +28,7 @@ const RESOURCES_BRIDGE: u32 = 17;    // and four windows
 const enum Resource { PORTS = 0x100, MEMORY = 0x200, PREFETCH = 0x2000, SIZE_ALIGN = 0x40000, WIDE = 0x100000 }
 
 export function sysPciInit(): void {
+  if (PCI_FUNCTIONS_MAX != 256) ERROR("PCI_NODES has a word a function");
   sysAttributeMode(FUNCTIONS, "uevent", 0o644, ueventShow);
   sysAttributeAdd(FUNCTIONS, "vendor", (seq, object) => wordShow(seq, pciAt(object).id & 0xffff, 4));
   sysAttributeAdd(FUNCTIONS, "device", (seq, object) => wordShow(seq, pciAt(object).id >> 16, 4));
@@ -60,11 +64,24 @@ function functionAdd(index: u32): void {
   const fn = pciAt(index);
   const bridge = pciBridgeAbove(fn);
   const above = bridge ? sysPciNode(pciIndexOf(bridge)) : null;
-  const node = sysDirMake(above ? above : sysPlace(SysPlace.PCI_ROOT), fn.header == 1 ? SysKind.BRIDGE : SysKind.PCI, index, namePut);
+  const node = sysDirMake(above ? above : rootOf(fn.address >> 8), fn.header == 1 ? SysKind.BRIDGE : SysKind.PCI, index, namePut);
   if (!node) return;
   wordSet(PCI_NODES, index, <u32>changetype<usize>(node));
   sysLinkAdd(sysPlace(SysPlace.PCI_DEVICES), "", node);
   sysLinkAdd(node, "subsystem", sysPlace(SysPlace.BUS_PCI));
+}
+
+/** The directory of a root bus. */
+function rootOf(bus: u32): SysNode {
+  if (bus == 0) return sysPlace(SysPlace.PCI_ROOT);
+  if (wordAt(ROOTS, bus) == 0) wordSet(ROOTS, bus, <u32>changetype<usize>(sysDirMake(sysPlace(SysPlace.DEVICES), 0, bus, rootNamePut)));
+  return wordAt(ROOTS, bus) == 0 ? sysPlace(SysPlace.PCI_ROOT) : sysNodeAt(wordAt(ROOTS, bus));
+}
+
+function rootNamePut(seq: SeqBuf, bus: u32): i32 {
+  seqStr(seq, "pci0000:");
+  seqHex(seq, bus, 2);
+  return 0;
 }
 
 /** Domain:bus:device.function. */
@@ -102,7 +119,7 @@ function resourceShow(seq: SeqBuf, object: u32): i32 {
   const fn = pciAt(object);
   const lines = fn.header == 1 ? RESOURCES_BRIDGE : RESOURCES;
   for (let i: u32 = 0; i < lines; i++) {
-    const isThere = i < 6 && (fn.barMask >> i & 1) != 0;
+    const isThere = i < PCI_BARS && (fn.barMask >> i & 1) != 0;
     const base = isThere ? pciBarBase(fn, i) : 0;
     resourcePut(seq, base, isThere ? base + pciBarSize(fn, i) - 1 : 0, isThere ? flagsOf(fn, i) : 0);
   }

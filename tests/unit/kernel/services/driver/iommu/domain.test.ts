@@ -33,7 +33,7 @@ async function start(options: VtdOptions = {}): Promise<Machine> {
 const isError = (value: number): boolean => value < 0 && value > -4096;
 const memoryOf = (m: Machine, pages: number): number => m.k["memoryObjectCreate"]!(pages, 0, 0) as number;
 const drop = (m: Machine, object: number): void => m.k["objectPut"]!(object) as void;
-const mapMemory = (m: Machine, domain: number, object: number): bigint => BigInt.asUintN(64, m.k["domainMapMemory"]!(domain, object) as bigint);
+const mapMemory = (m: Machine, domain: number, object: number, access = READ | WRITE): bigint => BigInt.asUintN(64, m.k["domainMapMemory"]!(domain, object, access) as bigint);
 const pageOf = (m: Machine, object: number, page: number): bigint => m.k["memoryObjectPa"]!(object, page) as bigint;
 
 test("a function that nobody opened reaches nothing; an opened one what was mapped", async () => {
@@ -122,6 +122,38 @@ test("a unit that does not finish an invalidation is found, and opens nothing", 
   expect(m.view.getUint32(m.unit + layout["isBroken"]!, true)).toBe(1);
   expect(m.k["domainOpen"]!(m.unit, 0x10)).toBe(EIO);
 }, 60_000);
+
+test("a unit that falls silent costs memory, and none that a device may still reach is used again", async () => {
+  const m = await start();
+  const domain = m.k["domainOpen"]!(m.unit, 0x10) as number;
+  const object = memoryOf(m, 4);
+  const iova = mapMemory(m, domain, object);
+  const pa = pageOf(m, object, 0);
+  expect(m.vtd.reach(0x10, iova, true)).toBe(pa); // remembered
+  m.vtd.isSilent = true;
+  drop(m, object);
+  m.k["domainClose"]!(domain);
+  expect(m.vtd.reach(0x10, iova, true)).toBe(pa);
+  const taken = new Set<number>();
+  for (let pfn = m.k["pageAlloc"]!() as number; pfn !== 0; pfn = m.k["pageAlloc"]!() as number) taken.add(pfn);
+  expect(taken.has(Number(pa >> 12n))).toBe(false);
+  expect(m.k["domainOpen"]!(m.unit, 0x18)).toBe(EIO);
+}, 60_000);
+
+test("a device writes only to what somebody with the right to asked the addresses of", async () => {
+  const m = await start();
+  const domain = m.k["domainOpen"]!(m.unit, 0x10) as number;
+  const object = memoryOf(m, 2);
+  const ways = (iova: bigint): boolean[] => [false, true].map((isWrite) => m.vtd.reach(0x10, iova + PAGE, isWrite) !== null);
+  const iova = mapMemory(m, domain, object, READ);
+  expect(ways(iova)).toEqual([true, false]);
+  expect(mapMemory(m, domain, object, READ | WRITE)).toBe(iova);
+  expect(ways(iova)).toEqual([true, true]);
+  expect(mapMemory(m, domain, object, READ)).toBe(iova);
+  expect(ways(iova)).toEqual([true, true]); // what was given stays
+  m.k["domainClose"]!(domain);
+  expect(ways(iova)).toEqual([false, false]);
+});
 
 test("memory runs out while an object is mapped: nothing of it stays reachable", async () => {
   const m = await start();
