@@ -22,6 +22,12 @@ export const BLOCK_SEGMENTS: u32 = 62;
 export const BLOCK_DOORBELL: u64 = 1 << 0; // bit of the notification given at ATTACH, shifted left by the queue's number
 /** Most queues of a disk; their doorbells are the lowest bits of the notification. */
 export const BLOCK_QUEUES: u32 = 8;
+/** Where requests lie in a ring, and how far apart; a request's segments, in it; completions; the ring's whole pages. */
+export const BLOCK_REQUESTS_AT: u32 = 4096;
+export const BLOCK_REQUEST_BYTES: u32 = 1024;
+export const BLOCK_SEGMENTS_AT: u32 = 32;
+export const BLOCK_COMPLETIONS_AT: u32 = BLOCK_REQUESTS_AT + BLOCK_ENTRIES * BLOCK_REQUEST_BYTES;
+export const BLOCK_RING_BYTES: u32 = BLOCK_COMPLETIONS_AT + 4096;
 /** A driver takes requests of so many sectors and segments at least. */
 export const BLOCK_SECTORS: u32 = 256;
 
@@ -70,7 +76,7 @@ export class BlockRequest {
   flags: u32;
   sector: u64;
   sectors: u32;
-  segments: u32;     // BlockSegment[segments] follow at offset 32
+  segments: u32;     // BlockSegment[segments] follow at BLOCK_SEGMENTS_AT
 }
 
 @final @unmanaged

@@ -7,9 +7,11 @@
  * The memory is a MEMORY object that both sides have mapped, so the other side may write anything into it at any time. Each side keeps
  * geometry and its own index in memory of its own, copies an entry once, and believes no index that cannot be true.
  *
+ * The kernel's rings to drivers are rings like these with another layout (block-ring.ts): a Ring says where its counters and entries lie.
+ *
  * Invariants  G1  head counts the entries put and tail those taken, modulo 2^32; the putter alone writes head, the taker alone tail.
  *             G2  0 <= head - tail <= entries; a side that sees otherwise is BROKEN from then on and touches nothing more.
- *             G3  nothing is read from shared memory twice.
+ *             G3  nothing is read from shared memory twice, unless the other side is the kernel (ringNext).
  *             G4  the taker sets `sleeps` before it looks for the last time; the putter looks at it after it put: one of them sees the other.
  */
 
@@ -36,11 +38,18 @@ export class Ring {
   isBroken: bool = false; // G2
   own: u32 = 0;           // what this side put or took
 
-  constructor(readonly at: usize, readonly entryBytes: u32, readonly entries: u32) {}
+  /** Where the counters and the first entry lie. */
+  constructor(readonly head: usize, readonly tail: usize, readonly first: usize, readonly entryBytes: u32, readonly entries: u32) {}
 }
 
+/** The ring whose memory begins at `at`. */
+function ringAt(at: usize, entryBytes: u32, entries: u32): Ring { return new Ring(at + HEAD, at + TAIL, at + ENTRIES, entryBytes, entries); }
+
+/** Of a ring that has one: rings to the kernel are rung for by calls. */
+function sleepsOf(ring: Ring): usize { return ring.head + (SLEEPS - HEAD); }
+
 function entryAt(ring: Ring, index: u32): usize {
-  return ring.at + ENTRIES + <usize>(index & (ring.entries - 1)) * ring.entryBytes;
+  return ring.first + <usize>(index & (ring.entries - 1)) * ring.entryBytes;
 }
 
 function ringBreak(ring: Ring): RingResult {
@@ -51,38 +60,53 @@ function ringBreak(ring: Ring): RingResult {
 /** Putter: copies the entry at `from` in. Call ringBell after the last of a batch. */
 export function ringPut(ring: Ring, from: usize): RingResult {
   if (ring.isBroken) return RingResult.BROKEN;
-  const used = ring.own - atomic.load<u32>(ring.at + TAIL);
+  const used = ring.own - atomic.load<u32>(ring.tail);
   if (used > ring.entries) return ringBreak(ring);
   if (used == ring.entries) return RingResult.NOTHING;
   memory.copy(entryAt(ring, ring.own), from, ring.entryBytes);
   ring.own++;
-  atomic.store<u32>(ring.at + HEAD, ring.own); // G1: seen after the entry
+  atomic.store<u32>(ring.head, ring.own); // G1: seen after the entry
   return RingResult.OK;
 }
 
 /** Putter: whether the taker asked to be woken: then signal its notification. */
 export function ringBell(ring: Ring): bool {
-  return !ring.isBroken && atomic.load<u32>(ring.at + SLEEPS) != 0 && atomic.xchg<u32>(ring.at + SLEEPS, 0) != 0;
+  return !ring.isBroken && atomic.load<u32>(sleepsOf(ring)) != 0 && atomic.xchg<u32>(sleepsOf(ring), 0) != 0;
+}
+
+/** Taker: whether there is an entry to take. */
+function ringLook(ring: Ring): RingResult {
+  if (ring.isBroken) return RingResult.BROKEN;
+  const left = atomic.load<u32>(ring.head) - ring.own;
+  if (left > ring.entries) return ringBreak(ring);
+  return left == 0 ? RingResult.NOTHING : RingResult.OK;
 }
 
 /** Taker: copies the next entry to `to`, memory of this side's own (G3). */
 export function ringTake(ring: Ring, to: usize): RingResult {
-  if (ring.isBroken) return RingResult.BROKEN;
-  const left = atomic.load<u32>(ring.at + HEAD) - ring.own;
-  if (left > ring.entries) return ringBreak(ring);
-  if (left == 0) return RingResult.NOTHING;
+  const found = ringLook(ring);
+  if (found != RingResult.OK) return found;
   memory.copy(to, entryAt(ring, ring.own), ring.entryBytes);
   ring.own++;
-  atomic.store<u32>(ring.at + TAIL, ring.own); // G1: the room is free after the copy
+  atomic.store<u32>(ring.tail, ring.own); // G1: the room is free after the copy
   return RingResult.OK;
+}
+
+/** Taker, of a ring that the kernel fills: the next entry where it stands, taken; 0 when there is none. The kernel leaves it alone until it is answered. */
+export function ringNext(ring: Ring): usize {
+  if (ringLook(ring) != RingResult.OK) return 0;
+  const at = entryAt(ring, ring.own);
+  ring.own++;
+  atomic.store<u32>(ring.tail, ring.own);
+  return at;
 }
 
 /** Taker: true when it may sleep until the doorbell rings; false when there is something to take, or the ring is broken (G4). */
 export function ringSleepBegin(ring: Ring): bool {
   if (ring.isBroken) return false;
-  atomic.store<u32>(ring.at + SLEEPS, 1);
-  if (atomic.load<u32>(ring.at + HEAD) == ring.own) return true;
-  atomic.store<u32>(ring.at + SLEEPS, 0);
+  atomic.store<u32>(sleepsOf(ring), 1);
+  if (atomic.load<u32>(ring.head) == ring.own) return true;
+  atomic.store<u32>(sleepsOf(ring), 0);
   return false;
 }
 
@@ -104,7 +128,7 @@ export function ringMake(at: usize, bytes: u32, entryBytes: u32, entries: u32): 
   atomic.store<u32>(at + TAIL, 0);
   atomic.store<u32>(at + SLEEPS, 0);
   atomic.store<u32>(at, RING_MAGIC);
-  return new Ring(at, entryBytes, entries);
+  return ringAt(at, entryBytes, entries);
 }
 
 /** The other side's view of a new ring in the `bytes` at `at`; null when there is none, or not of entries of `entryBytes`. */
@@ -112,5 +136,5 @@ export function ringOpen(at: usize, bytes: u32, entryBytes: u32): Ring | null {
   if (bytes < <u32>ENTRIES || atomic.load<u32>(at) != RING_MAGIC) return null;
   const entries = atomic.load<u32>(at + offsetof<RingHead>("entries")); // once: G3
   if (atomic.load<u32>(at + offsetof<RingHead>("entryBytes")) != entryBytes || !isSound(entryBytes, entries, bytes)) return null;
-  return new Ring(at, entryBytes, entries);
+  return ringAt(at, entryBytes, entries);
 }

@@ -18,7 +18,8 @@
  */
 import { monoNowNs, physLoad32, physLoad64, physStore32, physStore64 } from "../../../arch/current";
 import {
-  BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_QUEUES, BlockCompletion, BlockFlag, BlockGeometry, BlockRequest, BlockRing, BlockSegment,
+  BLOCK_COMPLETIONS_AT, BLOCK_DOORBELL, BLOCK_ENTRIES, BLOCK_QUEUES, BLOCK_REQUEST_BYTES, BLOCK_REQUESTS_AT, BLOCK_SEGMENTS_AT, BlockCompletion,
+  BlockFlag, BlockGeometry, BlockRequest, BlockRing, BlockSegment,
 } from "../../abi/block-ring";
 import { Errno } from "../../abi/errno";
 import { MemoryObject, memoryObjectAt } from "../../core/cap/memory-object";
@@ -35,7 +36,7 @@ import { currentProcess, processOf } from "../process/process";
 import { processGet, processPut } from "../process/process-table";
 import { addressSpoil, ringSpoil } from "./ring-fault";
 import { isSuspect, requestBlame, requestGivenUpLog } from "./poison";
-import { COMPLETION_BYTES, COMPLETIONS_AT, headerPa, REQUEST_BYTES, REQUESTS_AT, ringCreate, ringPa, SEGMENTS_AT } from "./ring-pages";
+import { COMPLETION_BYTES, headerPa, ringCreate, ringPa } from "./ring-pages";
 import { dmaDetach, dmaMap, dmaUnmap } from "./dma";
 import { Request, requestAt, requestFree, requestNode, requestPieceBytes, RequestState, requestWait } from "./request";
 
@@ -116,7 +117,7 @@ export function disksInit(): void {
 /** Puts one request into its queue's ring under `tag` (D2); no room is needed beyond a free tag. */
 function issueLocked(disk: Disk, queue: Queue, request: Request, tag: u32): void {
   const ring = memoryObjectAt(queue.ring);
-  const pa = ringPa(ring, REQUESTS_AT + queue.submitHead % BLOCK_ENTRIES * REQUEST_BYTES);
+  const pa = ringPa(ring, BLOCK_REQUESTS_AT + queue.submitHead % BLOCK_ENTRIES * BLOCK_REQUEST_BYTES);
   physStore64(pa + offsetof<BlockRequest>("id"), <u64>disk.generation << 32 | tag);
   physStore32(pa + offsetof<BlockRequest>("op"), request.op);
   physStore32(pa + offsetof<BlockRequest>("flags"), request.isReplay ? BlockFlag.REPLAY : 0);
@@ -125,11 +126,11 @@ function issueLocked(disk: Disk, queue: Queue, request: Request, tag: u32): void
   physStore32(pa + offsetof<BlockRequest>("segments"), request.pieces);
   request.tag = tag;
   for (let i: u32 = 0; i < request.pieces; i++) {
-    const segment = pa + SEGMENTS_AT + i * <u32>offsetof<BlockSegment>();
+    const segment = pa + BLOCK_SEGMENTS_AT + i * <u32>offsetof<BlockSegment>();
     physStore64(segment, dmaMap(disk.index, request, i));
     physStore32(segment + offsetof<BlockSegment>("bytes"), requestPieceBytes(request, i));
   }
-  if (request.pieces != 0) addressSpoil(disk.index, pa + SEGMENTS_AT);
+  if (request.pieces != 0) addressSpoil(disk.index, pa + BLOCK_SEGMENTS_AT);
   wordSet(tagsOf(disk, request.queue), tag, <u32>changetype<usize>(request));
   request.state = RequestState.ISSUED;
   request.issuedNs = monoNowNs();
@@ -371,12 +372,12 @@ export function diskComplete(disk: Disk, generation: u32, index: u32): i32 {
 function completeLocked(disk: Disk, index: u32): i32 {
   const queue = queueOf(disk, index);
   const ring = memoryObjectAt(queue.ring);
-  ringSpoil(disk.index, headerPa(ring, 0), ringPa(ring, COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * COMPLETION_BYTES));
+  ringSpoil(disk.index, headerPa(ring, 0), ringPa(ring, BLOCK_COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * COMPLETION_BYTES));
   const head = physLoad32(headerPa(ring, offsetof<BlockRing>("completeHead")));
   const count = head - queue.completeTail;
   if (count > BLOCK_ENTRIES) return -Errno.PROTO;
   for (let i: u32 = 0; i < count; i++) {
-    const pa = ringPa(ring, COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * COMPLETION_BYTES);
+    const pa = ringPa(ring, BLOCK_COMPLETIONS_AT + queue.completeTail % BLOCK_ENTRIES * COMPLETION_BYTES);
     const id = physLoad64(pa);
     const status = <i32>physLoad32(pa + offsetof<BlockCompletion>("status"));
     const tag = <u32>id;

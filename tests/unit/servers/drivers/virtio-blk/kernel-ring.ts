@@ -91,6 +91,11 @@ export class KernelRings implements Port {
     view.setUint32(this.at(queue) + HEAD.submitHead, ++this.submitted[queue]!, true);
   }
 
+  /** Counts requests that nobody put. */
+  spoil(queue: number): void {
+    this.server().view.setUint32(this.at(queue) + HEAD.submitHead, this.submitted[queue]! + ENTRIES + 1, true);
+  }
+
   /** Answers since the last look: tag and status. */
   answers(queue = 0): [number, number][] {
     const { view } = this.server();
@@ -101,6 +106,7 @@ export class KernelRings implements Port {
       if (id >> 32n !== BigInt(this.generation)) throw new Error(`an answer of generation ${id >> 32n}`);
       found.push([Number(id & 0xffffffffn), view.getInt32(at + 8, true)]);
     }
+    view.setUint32(this.at(queue) + HEAD.completeTail, this.taken[queue]!, true);
     return found;
   }
 }

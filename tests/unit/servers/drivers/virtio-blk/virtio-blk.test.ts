@@ -197,6 +197,17 @@ describe("devices that go wrong under way: the driver dies, and its successor ge
   });
 });
 
+test("a ring with more requests than there is room for ends the driver: its successor gets another", () => {
+  const bench = new Bench();
+  const outcome = bench.run(function* () {
+    bench.rings.put(0, 2, bench.transfer(OP.READ, 0, 1, 0));
+    bench.rings.spoil(0);
+    yield bits(DOORBELL);
+    yield bits(0n);
+  });
+  expect(outcome.kind).toBe("died");
+});
+
 test("a device that claims wrong lengths fools nobody: the status decides", () => {
   const bench = new Bench();
   bench.run(function* () {
