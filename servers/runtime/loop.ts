@@ -3,13 +3,14 @@
  *
  *   bit 62 of the server's own notification   the supervisor asks for a sign of life
  */
+import { Errno } from "../../kernel/abi/errno";
 import { heartbeatHandle, heartbeatMask } from "./start";
 import { endpointBind, ipcReplyWait, notificationSignal, notificationWait } from "./native-calls";
 
 /** Bit by which the supervisor asks. */
 export const HEARTBEAT: u64 = 1 << 62;
 /** ipc_reply_wait ended by bits (kernel/abi/capability.ts). */
-const NOTIFIED: i64 = 0x40000000;
+export const NOTIFIED: i64 = 0x40000000;
 
 /** A call as it arrived, and the words of its answer. */
 @unmanaged
@@ -45,6 +46,12 @@ export function serveBits(n: u32, onBits: (bits: u64) => void): void {
   }
 }
 
+/** Bits ended a wait: the supervisor has its answer, `onBits` the rest. */
+export function bitsTake(bits: u64, onBits: (bits: u64) => void): void {
+  if (bits & HEARTBEAT) notificationSignal(heartbeatHandle(), heartbeatMask());
+  if (bits & ~HEARTBEAT) onBits(bits & ~HEARTBEAT);
+}
+
 /**
  * Answers calls on `endpoint` with what `onCall` returns (a label: 0 or more, or a negated errno) and the words it leaves, and gives
  * bits of `n` to `onBits`. Returns only when the endpoint is gone.
@@ -56,14 +63,9 @@ export function serveCalls(
   let answer: i32 = 0;
   while (true) {
     const got = ipcReplyWait(endpoint, answer, changetype<usize>(WORDS));
-    if (got == NOTIFIED) {
-      if (WORDS.w0 & HEARTBEAT) notificationSignal(heartbeatHandle(), heartbeatMask());
-      if (WORDS.w0 & ~HEARTBEAT) onBits(WORDS.w0 & ~HEARTBEAT);
-    } else if (got >= 0) {
-      answer = onCall(<i32>got, WORDS);
-    } else if (got != -4) { // EINTR
-      return got;
-    }
+    if (got == NOTIFIED) bitsTake(WORDS.w0, onBits);
+    else if (got >= 0) answer = onCall(<i32>got, WORDS);
+    else if (got != -Errno.INTR) return got;
     __collect();
   }
 }

@@ -8,7 +8,8 @@ import { IpcMessage, SEND_HOW_BITS, SendHow } from "../../kernel/abi/capability"
 import { Errno } from "../../kernel/abi/errno";
 import { statusOf } from "./client";
 import { linearVa, serverCall } from "./intrinsics";
-import { capDrop, memoryMap } from "./native-calls";
+import { bitsTake, NOTIFIED } from "./loop";
+import { capDrop, endpointBind, memoryMap } from "./native-calls";
 
 const IPC_CALL_EXTRA: u32 = 0x1013;
 const IPC_REPLY_WAIT_EXTRA: u32 = 0x1014;
@@ -104,6 +105,24 @@ function exchange(nr: u32, endpoint: u32, message: IpcMessage, label: i32, deadl
   message.label = label;
   message.deadlineNs = deadlineNs;
   return serverCall(nr, endpoint, linearVa(changetype<usize>(message)), 0, 0, 0, 0);
+}
+
+// ---- Servers ----
+
+/** As serveCalls, for calls that are messages: they stand in `message`, and so do their answers when `onCall` returns the label. */
+export function serveMessages(endpoint: u32, n: u32, message: IpcMessage, onCall: (label: i32) => i32, onBits: (bits: u64) => void): i64 {
+  endpointBind(endpoint, n);
+  let answer: i32 = 0;
+  while (true) {
+    const got = messageReplyWait(endpoint, message, answer, 0);
+    if (got == NOTIFIED) bitsTake(message.w0, onBits);
+    else if (got >= 0) answer = onCall(<i32>got);
+    else if (got != -Errno.INTR) {
+      if (message.sendBytes == 0 && message.sendCaps == 0) return got;
+      answer = messageRefuse(message, -Errno.IO); // it could not be sent, and is still owed
+    }
+    __collect();
+  }
 }
 
 // ---- For generated stubs ----

@@ -24,6 +24,8 @@ function call4(nr: Native, a: u64, b: u64, c: u64, d: u64): i64 { return serverC
 
 export function capCopy(source: u32, rights: u32, badge: u64): i64 { return call3(Native.CAP_COPY, source, rights, badge); }
 export function capDrop(target: u32): i64 { return call1(Native.CAP_DROP, target); }
+/** Takes away what was derived of it, in every space. */
+export function capRevoke(target: u32): i64 { return call1(Native.CAP_REVOKE, target); }
 export function capInstall(process: u32, source: u32, rights: u32, badge: u64): i64 { return call4(Native.CAP_INSTALL, process, source, rights, badge); }
 export function rootClaim(): i64 { return call1(Native.ROOT_CLAIM, 0); }
 /** For a tool beside the supervisor. */

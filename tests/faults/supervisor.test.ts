@@ -22,19 +22,22 @@ damaged start=always needs=log
 waiter start=always requires=virtio-blk after=fat32 restart=never needs=log
 `;
 const FIXTURES = "tests/faults/servers";
-const FIXTURE = "asker";
+const FIXTURES_USED = ["asker", "foreman", "worker"];
+/** What the foreman (tests/faults/servers/foreman) keeps unanswered, and has done in all. */
+const [IN_HAND, TOTAL] = [16, 30_000];
 
 function entries(): ArchiveEntry[] {
   const program = readFileSync("build/servers/template/template");
   const path = "lib/servers/manifests";
   const manifests = userlandEntries().find((entry) => entry.path === path)!.data.toString();
   const fixtures = buildServers(FIXTURES);
-  const asker = manifestLines(FIXTURES).split("\n").find((line) => line.startsWith(`${FIXTURE} `))!;
-  const lines = manifests.replace("template start=never", "template start=always") + MORE_SERVERS + `${asker}\n`;
+  const isUsed = (line: string): boolean => FIXTURES_USED.some((name) => line.startsWith(`${name} `));
+  const used = manifestLines(FIXTURES).split("\n").filter(isUsed).join("\n");
+  const lines = manifests.replace("template start=never", "template start=always") + MORE_SERVERS + `${used}\n`;
   return [
     ...userlandEntries().filter((entry) => entry.path !== path),
     file(path, Buffer.from(lines), 0o644),
-    file(`lib/servers/${FIXTURE}`, readFileSync(fixtures.get(FIXTURE)!), 0o755),
+    ...FIXTURES_USED.map((name) => file(`lib/servers/${name}`, readFileSync(fixtures.get(name)!), 0o755)),
     file("lib/servers/quitter", program, 0o755),
     file("lib/servers/waiter", program, 0o755),
     file("lib/servers/damaged", program.subarray(0, 40), 0o755),
@@ -66,6 +69,7 @@ test("servers are processes, bad ones are told apart, and nobody misses a dead s
     await vm.expectPrompt(BOOT_MS);
     await lookLikeProcesses(vm);
     await serversCallEachOther(vm);
+    await guestsOfAChannelDie(vm);
     await badServersEndClearly(vm);
     await rootControlsThem(vm);
     await hungDriverIsReplaced(vm);
@@ -95,6 +99,24 @@ async function serversCallEachOther(vm: Vm): Promise<void> {
   expect(log.replace(/^.*server: /gm, "").split("\n")).toEqual([
     "asker: 40 + 2 is 42", "asker: the largest number + 2 is 1", "asker: sums: 2, of a thing unknown: -38",
   ]);
+}
+
+/**
+ * Work and answers through rings in granted memory, while the guest is killed twice with work in hand, and its host once: the foreman says itself
+ * whether each piece of work was answered once.
+ */
+async function guestsOfAChannelDie(vm: Vm): Promise<void> {
+  const lines = (pattern: string, count: number): Promise<string> =>
+    output(vm, `n=0; until [ $(dmesg | grep -c '${pattern}') -ge ${count} ] || [ $n -gt 150 ]; do usleep 200000; n=$((n+1)); done; dmesg | grep '${pattern}'`);
+  for (const kill of [1, 2]) {
+    await lines("worker: has work in hand and does not do it", kill);
+    await output(vm, "kill -9 $(pidof worker)");
+  }
+  expect(await lines("foreman: .* answers, ", 1)).toMatch(`foreman: ${TOTAL} answers, 0 wrong, 0 missing, 3 guests, ${2 * IN_HAND} pieces of work came again`);
+  expect(await lines("foreman: worker is guest", 3)).toMatch(/guest 1 after 0 answers\n.*guest 2 after 8000 answers\n.*guest 3 after 16000 answers/);
+  await output(vm, "kill -9 $(pidof foreman)");
+  await lines("worker: its host is gone", 1);
+  expect(await lines("foreman: worker is guest", 4)).toMatch(/guest 1 after 0 answers$/); // the next one's first
 }
 
 async function badServersEndClearly(vm: Vm): Promise<void> {

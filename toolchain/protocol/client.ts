@@ -1,9 +1,9 @@
 /** servers/runtime/protocol/NAME-client.gen.ts: a function for each method, which asks, checks the answer, and gives its fields by name. */
 import type { Protocol, ProtocolMethod } from "../../kernel/abi/protocol/form.ts";
-import { layoutOf, NAME_BYTES, partsOf, WORDS, type Part } from "./layout.ts";
+import { CAP_RIGHTS, isCarried, layoutOf, NAME_BYTES, partsOf, WORDS, type Part } from "./layout.ts";
 import { contractOf, functionName, headOf, importsOf, methodConstant, methodEnum } from "./text.ts";
 
-const TYPES: Readonly<Record<string, string>> = { u32: "u32", u64: "u64", cap: "u32", va: "usize", name: "string" };
+const TYPES: Readonly<Record<string, string>> = { u32: "u32", u64: "u64", cap: "u32", memory: "u32", bell: "u32", va: "usize", name: "string" };
 
 /** Text of the file; undefined for a protocol that no server calls by. */
 export function protocolClient(protocol: Protocol): string | undefined {
@@ -14,11 +14,12 @@ export function protocolClient(protocol: Protocol): string | undefined {
     "Calls: 0, or a negated errno of the server's or the call's own; EIO for an answer that is none. Then the reply's fields, up to the next call.";
   return headOf(protocol, whom) + importsOf(code, [
     [`../../../kernel/abi/${protocol.name}.gen`, [methodEnum(protocol)]],
+    ["../../../kernel/abi/capability", ["CapRight"]],
     ["../../../kernel/abi/errno", ["Errno"]],
     ["../client", ["callServer", "callWords", "narrowed", "statusOf"]],
     ["../intrinsics", ["linearVa"]],
     ["../memory", ["get32", "get64", "namePut", "nameGet", "put32", "put64"]],
-    ["../message", ["messageAsk", "messageCap", "messageClear", "messageNew", "messageSendBytes", "messageSendCap"]],
+    ["../message", ["messageAsk", "messageCap", "messageClear", "messageMintCap", "messageNew", "messageSendBytes"]],
     ["../native-calls", ["serviceCall"]],
   ]) + code;
 }
@@ -79,7 +80,7 @@ function messageCalls(protocol: Protocol): string {
 function messageCall(protocol: Protocol, method: ProtocolMethod): string {
   const asked = layoutOf(protocol, method.request, 0);
   const answered = layoutOf(protocol, method.reply, 0);
-  const capsOf = (text: string): Part[] => partsOf(protocol, text).filter(({ type }) => type === "cap");
+  const capsOf = (text: string): Part[] => partsOf(protocol, text).filter(isCarried);
   const puts = asked.fields.map(({ name, type, offset }) => (type === "name" ?
     `  if (!namePut(REQUEST + ${offset}, ${name}, ${NAME_BYTES})) return -Errno.NAMETOOLONG;\n` : `  put${type.slice(1)}(REQUEST + ${offset}, ${name});\n`));
   const fields = answered.fields.map(({ name, type, offset }) => (type === "name" ?
@@ -90,7 +91,7 @@ function messageCall(protocol: Protocol, method: ProtocolMethod): string {
   return [
     `\n${contractOf(method)}export function ${functionName(protocol, method.name)}(${parametersOf("endpoint: u32", partsOf(protocol, method.request))}): i32 {\n`,
     "  messageClear(MESSAGE);\n", ...puts, `  messageSendBytes(MESSAGE, REQUEST, ${asked.bytes});\n`,
-    ...capsOf(method.request).map(({ name }) => `  messageSendCap(MESSAGE, ${name});\n`),
+    ...capsOf(method.request).map(({ name, type }) => `  messageMintCap(MESSAGE, ${name}, ${CAP_RIGHTS[type]}, 0);\n`),
     `  return messageAsk(MESSAGE, endpoint, ${methodConstant(protocol, method)}, ${answered.bytes}, ${capsOf(method.reply).length});\n}\n`,
     ...fields, ...caps,
   ].join("");

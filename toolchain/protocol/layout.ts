@@ -41,12 +41,17 @@ export function partsOf(protocol: Protocol, text: string): Part[] {
   });
 }
 
+/** The rights with which a message carries a capability, by its type. */
+export const CAP_RIGHTS: Readonly<Record<string, string>> = { memory: "CapRight.READ | CapRight.WRITE", bell: "CapRight.SIGNAL" };
+
+/** Whether the kernel carries it: it has no place among the bytes. */
+export function isCarried(part: Part): boolean { return part.type in CAP_RIGHTS; }
+
 /** Offsets of "name: type, …" from `start`. Capabilities lie nowhere. */
 export function layoutOf(protocol: Protocol, text: string, start: number): Layout {
   const fields: Field[] = [];
   let at = start;
-  for (const { name, type, most } of partsOf(protocol, text)) {
-    if (type === "cap") continue;
+  for (const { name, type, most } of partsOf(protocol, text).filter((part) => !isCarried(part))) {
     at = align(at, most === undefined ? alignOf(type) : 4);
     const field: Field = { name, type, offset: at };
     if (most === undefined) {

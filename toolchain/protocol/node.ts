@@ -1,6 +1,6 @@
 /** tests/unit/support/NAME.gen.ts: types of requests and replies for tests in V8, and the stub by which they play either side. */
 import type { Protocol } from "../../kernel/abi/protocol/form.ts";
-import { capital, partsOf } from "./layout.ts";
+import { CAP_RIGHTS, capital, partsOf } from "./layout.ts";
 import { camelName, headOf, schemaConstant } from "./text.ts";
 
 const TYPES: Readonly<Record<string, string>> = { u32: "number", u64: "bigint", va: "bigint", name: "Uint8Array" };
@@ -21,10 +21,10 @@ export function protocolTypes(protocol: Protocol): string {
   ].join("");
 }
 
-/** A capability is a handle where it goes by a word, and what is behind it where the kernel carries it. */
+/** A capability is a handle where it goes by a word, and the object behind it where the kernel carries it. */
 function typeOf(protocol: Protocol, text: string): string {
   const parts = partsOf(protocol, text);
   if (parts.length === 0) return "Record<string, never>";
-  const nodeType = (type: string): string => (type === "cap" ? (protocol.travel === "message" ? "object" : "number") : TYPES[type] ?? capital(type));
+  const nodeType = (type: string): string => (type === "cap" ? "number" : type in CAP_RIGHTS ? "object" : TYPES[type] ?? capital(type));
   return `{ ${parts.map(({ name, type, most }) => `${name}: ${nodeType(type)}${most === undefined ? "" : "[]"}`).join("; ")} }`;
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import ts from "typescript";
 import type { Protocol, Travel } from "../../kernel/abi/protocol/form.ts";
 import { ROOT } from "../paths.ts";
-import { partsOf, protocolFail, WORDS } from "./layout.ts";
+import { CAP_RIGHTS, isCarried, partsOf, protocolFail, WORDS } from "./layout.ts";
 
 const FOLDER = "kernel/abi/protocol";
 const FORM = "form.ts";
@@ -29,7 +29,7 @@ export function protocolOf(text: string): Protocol {
 }
 
 const TYPES: Readonly<Record<Travel, readonly string[]>> = {
-  registers: ["u32", "u64"], message: ["u32", "u64", "name", "cap"], window: ["u32", "u64", "name"], service: ["u32", "u64", "va", "cap"],
+  registers: ["u32", "u64"], message: ["u32", "u64", "name", ...Object.keys(CAP_RIGHTS)], window: ["u32", "u64", "name"], service: ["u32", "u64", "va", "cap"],
 };
 
 /** Throws what is wrong with a protocol. */
@@ -54,6 +54,6 @@ function typesCheck(protocol: Protocol, method: string, text: string): void {
   const known = [...TYPES[protocol.travel], ...structs];
   const odd = parts.find(({ type, most }) => !known.includes(type) || (most !== undefined && !structs.includes(type)));
   if (odd) protocolFail(protocol, `${method}: ${odd.name} has a type that does not travel in ${protocol.travel}`);
-  const counted = protocol.travel === "message" ? parts.filter(({ type }) => type === "cap") : protocol.travel === "window" ? [] : parts;
+  const counted = protocol.travel === "message" ? parts.filter(isCarried) : protocol.travel === "window" ? [] : parts;
   if (counted.length > WORDS) protocolFail(protocol, `${method}: more than ${WORDS} fields`);
 }

@@ -3,10 +3,10 @@
  * what is malformed (EINVAL) or unknown (ENOSYS), and calls the handler. A server extends the class; asc calls its handlers directly.
  */
 import type { Protocol, ProtocolMethod } from "../../kernel/abi/protocol/form.ts";
-import { capital, constantName, layoutOf, NAME_BYTES, partsOf, type Layout, type Part } from "./layout.ts";
+import { CAP_RIGHTS, capital, constantName, isCarried, layoutOf, NAME_BYTES, partsOf, type Layout, type Part } from "./layout.ts";
 import { contractOf, headOf, importsOf, methodConstant, methodEnum } from "./text.ts";
 
-const TYPES: Readonly<Record<string, string>> = { u32: "u32", u64: "u64", cap: "u32", name: "string" };
+const TYPES: Readonly<Record<string, string>> = { u32: "u32", u64: "u64", memory: "u32", bell: "u32", name: "string" };
 
 /** Text of the file; undefined for a protocol that the kernel serves. */
 export function protocolServer(protocol: Protocol): string | undefined {
@@ -16,11 +16,11 @@ export function protocolServer(protocol: Protocol): string | undefined {
   const enums = protocol.methods.map(({ name }) => protocol.prefix + capital(name));
   return headOf(protocol, "Handlers of calls: 0 or a negated errno.") + importsOf(code, [
     [`../../../kernel/abi/${protocol.name}.gen`, [methodEnum(protocol), `${constantName(protocol.prefix.toLowerCase())}_NAME_BYTES`, ...enums]],
-    ["../../../kernel/abi/capability", ["IpcMessage"]],
+    ["../../../kernel/abi/capability", ["CapRight", "IpcMessage"]],
     ["../../../kernel/abi/errno", ["Errno"]],
     ["../loop", ["Words", "wordsClear"]],
     ["../memory", ["bytesFill", "get32", "get64", "nameGet", "namePut", "put32", "put64"]],
-    ["../message", ["messageAnswer", "messageCap", "messageIs", "messageNew", "messageRefuse", "messageSendCap"]],
+    ["../message", ["messageAnswer", "messageCap", "messageIs", "messageMintCap", "messageNew", "messageRefuse"]],
   ]) + code;
 }
 
@@ -82,7 +82,7 @@ function windowServer(protocol: Protocol): string {
 
 // ---- Messages ----
 
-function capsOf(protocol: Protocol, text: string): Part[] { return partsOf(protocol, text).filter(({ type }) => type === "cap"); }
+function capsOf(protocol: Protocol, text: string): Part[] { return partsOf(protocol, text).filter(isCarried); }
 
 function messageServer(protocol: Protocol): string {
   const layouts = protocol.methods.map(({ request, reply }) => [layoutOf(protocol, request, 0).bytes, layoutOf(protocol, reply, 0).bytes] as const);
@@ -114,7 +114,7 @@ function messageTake(protocol: Protocol, method: ProtocolMethod): string {
   const answered = layoutOf(protocol, method.reply, 0);
   const caps = capsOf(protocol, method.request);
   const args = partsOf(protocol, method.request).map(({ name, type }) => {
-    if (type === "cap") return `messageCap(this.message, ${caps.findIndex((cap) => cap.name === name)})`;
+    if (type in CAP_RIGHTS) return `messageCap(this.message, ${caps.findIndex((cap) => cap.name === name)})`;
     const offset = asked.fields.find((field) => field.name === name)!.offset;
     return type === "name" ? `nameGet(REQUEST + ${offset}, ${NAME_BYTES})` : `get${type.slice(1)}(REQUEST + ${offset})`;
   });
@@ -128,7 +128,7 @@ function messageTake(protocol: Protocol, method: ProtocolMethod): string {
     "    if (status != 0) return messageRefuse(this.message, status);\n",
     ...replyPuts(answered),
     `    messageAnswer(this.message, REPLY, ${answered.bytes});\n`,
-    ...capsOf(protocol, method.reply).map(({ name }) => `    messageSendCap(this.message, reply.${name});\n`),
+    ...capsOf(protocol, method.reply).map(({ name, type }) => `    messageMintCap(this.message, reply.${name}, ${CAP_RIGHTS[type]}, 0);\n`),
     "    return 0;\n  }\n",
   ].join("");
 }

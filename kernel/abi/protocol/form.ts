@@ -27,13 +27,14 @@ export interface Protocol {
  * How requests and replies travel, and the types of their fields.
  *
  *   registers   in the call's four words, one field each                 u32 u64
- *   message     by copy, beside up to four capabilities (ipc_call_extra)   u32 u64 name cap
+ *   message     by copy, beside up to four capabilities (ipc_call_extra)   u32 u64 name memory bell
  *   window      in memory that both sides have mapped: the request from offset 0, the reply from 8192, fields at their natural alignment.
  *               The call's words are `words`. One call at a time.       u32 u64 name structures T[n]
  *   service     service_call on a port of the kernel: up to four arguments, and one field or none as its result, which is 0 or more
  *               or a negated errno.                                         u32 u64 va cap
  *
- * name = u32 length + 768 bytes of UTF-8; T[n] = u32 count, then n of the structure T from the next multiple of 8; cap = a handle; va = an address.
+ * name = u32 length + 768 bytes of UTF-8; T[n] = u32 count, then n of the structure T from the next multiple of 8; va = an address; cap = a handle.
+ * memory = a MEMORY that the receiver may map and write; bell = a NOTIFICATION that it may signal. Both are granted with those rights and no others.
  */
 export type Travel = "registers" | "message" | "window" | "service";
 

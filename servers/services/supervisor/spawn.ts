@@ -108,7 +108,7 @@ function give(it: Instance, name: string, process: u32): i64 {
   if (name == "notification") {
     if (it.notification != 0) capDrop(it.notification);
     it.notification = <u32>max<i64>(notificationCreate(), 0);
-    return capInstall(process, it.notification, CapRight.SIGNAL | CapRight.WAIT, 0);
+    return capInstall(process, it.notification, CapRight.SIGNAL | CapRight.WAIT | CapRight.GRANT, 0); // others may ring it, if the server says so
   }
   if (name == "time") return capInstall(process, timeHandle(), CapRight.READ, 0);
   if (name == "clock") return capInstall(process, timeHandle(), CapRight.READ | CapRight.WRITE, 0);

@@ -1,6 +1,6 @@
 /**
  * Pure parts of a server in V8: a module of the test's own (NAME.as.ts) that imports them, with the managed runtime exported, so that
- * texts go in and out. It asks nothing of the kernel; a whole server is loaded by support/server.ts.
+ * texts go in and out. It asks nothing of the kernel but what the test answers; a whole server is loaded by support/server.ts.
  *
  *   const module = await loadManaged("tests/unit/…/pure.as.ts");
  *   module.text(module.exports.f(module.string("…")));
@@ -51,12 +51,13 @@ function compileManaged(entry: string): string {
   return wasm;
 }
 
-export async function loadManaged(entry: string): Promise<Managed> {
+/** `known`: what the kernel answers, of the imports of servers/runtime/intrinsics.ts; nothing of a pure part. */
+export async function loadManaged(entry: string, known: WebAssembly.ModuleImports = {}): Promise<Managed> {
   const module = await WebAssembly.compile(readFileSync(compileManaged(entry)));
   const refuse = (name: string) => (): never => {
     throw new Error(`a pure part calls ${name}`);
   };
-  const imports = WebAssembly.Module.imports(module).map(({ name }) => [name, refuse(name)] as const);
+  const imports = WebAssembly.Module.imports(module).map(({ name }) => [name, known[name] ?? refuse(name)] as const);
   const instance = await WebAssembly.instantiate(module, { x86_64: Object.fromEntries(imports) });
   const exports = instance.exports as Exports;
   exports["_initialize"]();

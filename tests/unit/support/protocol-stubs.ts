@@ -8,13 +8,15 @@
  * A handler answers with the reply's fields, or with a negated errno; what has no handler is answered with ENOSYS.
  */
 import type { Protocol, ProtocolMethod } from "../../../kernel/abi/protocol/form.ts";
-import { partsOf, WORDS, type Part } from "../../../toolchain/protocol/layout.ts";
+import { isCarried, layoutOf, partsOf, WORDS, type Part } from "../../../toolchain/protocol/layout.ts";
+import { decode, encode } from "./protocol.ts";
 import type { Answer, Callee, Port, Wake } from "./server.ts";
 
 /** What the generated types describe. */
 export type Calls<T> = { [M in keyof T]: { request: object; reply: object } };
 export type Handlers<T extends Calls<T>> = { readonly [M in keyof T]?: (request: T[M]["request"]) => T[M]["reply"] | number };
 type Values = Record<string, bigint | number>;
+type Fields = Record<string, unknown>;
 const ENOSYS = -38;
 
 function methodNamed(protocol: Protocol, name: PropertyKey): ProtocolMethod {
@@ -80,5 +82,54 @@ export class ServiceStub<T extends Calls<T>> {
         return field ? BigInt(result[field.name]!) : 0n;
       },
     };
+  }
+}
+
+/** What the kernel carries of a message. */
+export interface Message {
+  readonly label: number;
+  readonly bytes: Uint8Array;
+  readonly caps: readonly object[];
+}
+
+/** A protocol that travels in messages. */
+export class MessageStub<T extends Calls<T>> {
+  constructor(readonly protocol: Protocol) {}
+
+  /** The call. */
+  call<M extends keyof T>(method: M, request: T[M]["request"]): Message {
+    const { id, request: fields } = methodNamed(this.protocol, method);
+    return this.pack(id, fields, request as Fields);
+  }
+
+  /** What came of it; the reply means something when status is 0. */
+  answer<M extends keyof T>(method: M, message: Message): { status: number; reply: T[M]["reply"] } {
+    const reply = message.label === 0 ? this.unpack(methodNamed(this.protocol, method).reply, message) : {};
+    return { status: message.label, reply: reply as T[M]["reply"] };
+  }
+
+  /** The test as the server. */
+  serve(handlers: Handlers<T>): (message: Message) => Message {
+    return (message) => {
+      const method = this.protocol.methods.find(({ id }) => id === message.label);
+      const handler = method && handlers[method.name as keyof T];
+      const result = handler ? (handler(this.unpack(method.request, message)) as Fields | number) : ENOSYS;
+      return !method || typeof result === "number" ? { label: Number(result), bytes: new Uint8Array(0), caps: [] } : this.pack(0, method.reply, result);
+    };
+  }
+
+  private pack(label: number, text: string, values: Fields): Message {
+    const { fields, bytes } = layoutOf(this.protocol, text, 0);
+    const packed = new Uint8Array(bytes);
+    encode(new DataView(packed.buffer), 0, fields, values);
+    return { label, bytes: packed, caps: partsOf(this.protocol, text).filter(isCarried).map(({ name }) => values[name] as object) };
+  }
+
+  private unpack(text: string, { bytes, caps }: Message): Fields {
+    const { fields, bytes: size } = layoutOf(this.protocol, text, 0);
+    const carried = partsOf(this.protocol, text).filter(isCarried);
+    if (bytes.length !== size || caps.length !== carried.length) throw new Error(`${bytes.length} bytes and ${caps.length} capabilities, not ${size} and ${carried.length}`);
+    const values = decode(new DataView(bytes.buffer, bytes.byteOffset, size), 0, fields);
+    return { ...values, ...Object.fromEntries(carried.map(({ name }, i) => [name, caps[i]])) };
   }
 }
