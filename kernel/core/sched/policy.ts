@@ -71,10 +71,12 @@ export function loanMax(a: u64, b: u64): u64 {
   return <u64>max<u32>(priorityOf(a), priorityOf(b)) << 32 | max<u32>(<u32>a, <u32>b);
 }
 
+function isMore(loan: u64, priority: u32, weight: u32): bool { return priorityOf(loan) > priority || <u32>loan > weight; }
+
 /** From now on `task` runs at least at `loan`, and at no more than that and what is its own. */
 export function schedLend(task: Task, loan: u64): void {
-  const isMore = priorityOf(loan) > task.rtPriority || <u32>loan > weightOf(task);
-  const lent = isMore ? loan : 0;
+  if (task.lent == 0 && !isMore(loan, task.rtEffective, task.weight)) return; // what it runs at is its own
+  const lent = isMore(loan, task.rtPriority, weightOf(task)) ? loan : 0;
   if (task.lent == lent) return;
   const rq = runQueueLockOf(task);
   task.lent = lent;
