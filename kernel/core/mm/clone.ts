@@ -5,7 +5,7 @@
  * again by itself: private anonymous pages and private copies of file pages. Pages of files and of shared memory are
  * left to fault-around.
  *
- * Locking  takes the lock of the source; nobody else knows the copy yet.
+ * Locking  takes the lock of the source, then that of the copy.
  */
 import { physLoad64, physStore64 } from "../../../arch/current";
 import { processPagesLeft } from "./buddy";
@@ -27,16 +27,16 @@ export function mmClone(src: AddressSpace): AddressSpace | null {
   const dst = mmCreate();
   if (!dst) return null;
   mmLock(src);
+  mmLock(dst); // who goes through all address spaces finds it already
   fieldsCopy(src, dst);
   const isCopied = treeCopy(src, dst) && entriesCopy(src, dst);
   tlbFlushMm(src); // its writable pages have become read-only
   mmUnlock(src);
-  if (!isCopied) {
-    mmPut(dst);
-    return null;
-  }
-  forkExclude(dst);
-  return dst;
+  if (isCopied) forkExclude(dst);
+  mmUnlock(dst);
+  if (isCopied) return dst;
+  mmPut(dst);
+  return null;
 }
 
 function fieldsCopy(src: AddressSpace, dst: AddressSpace): void {
@@ -153,7 +153,6 @@ function tableEntriesCopy(src: AddressSpace, dst: AddressSpace, start: u64, end:
 /** Drops the areas that MADV_DONTFORK keeps from the child. */
 function forkExclude(dst: AddressSpace): void {
   let at = dst.first;
-  mmLock(dst);
   while (at) {
     const next = vmaOf(at).next;
     if (vmaOf(at).flags & VmFlag.NO_FORK) {
@@ -162,5 +161,4 @@ function forkExclude(dst: AddressSpace): void {
     }
     at = next;
   }
-  mmUnlock(dst);
 }

@@ -3,6 +3,7 @@
  *
  * Invariants  X1  an ANON entry with WRITE names a frame nobody else maps, or whose other mappings are read-only:
  *                 fork clears WRITE in both, and a write to a frame with more than one reference copies it.
+ *             X2  an entry of a TRACKED area has WRITE only since its file was asked (getPage forWrite); mmFileProtect takes it away.
  * Locking     takes AddressSpace.lock; the hooks run under it.
  * Spec        SDM vol. 3, 5.7 (page-fault exceptions).
  */
@@ -136,12 +137,25 @@ function presentFault(mm: AddressSpace, vma: Vma, va: u64, slot: u64, found: u64
     tlbFlushPageLocal(va);
     return FaultResult.RESOLVED;
   }
+  if (vma.flags & VmFlag.TRACKED) return trackedWrite(mm, vma, va, slot, entry);
   if (vma.flags & VmFlag.SHARED) {
     physStore64(slot, entry | Pte.WRITE | Pte.DIRTY);
     tlbFlushPageLocal(va);
     return FaultResult.RESOLVED;
   }
   return pageOwn(mm, vma, va, slot, entry);
+}
+
+/** A store to a page that is mapped for reading: the file is told, and says what its page is now. */
+function trackedWrite(mm: AddressSpace, vma: Vma, va: u64, slot: u64, entry: u64): i32 {
+  const pfn = MM_HOOKS.getPage(vma.file, vma.pgoff + ((va - vma.start) >> 12), 1);
+  if (pfn < 0) return pfn == -<i32>Errno.NOMEM ? NO_MEMORY : FaultResult.BUS_ADRERR;
+  const old = paToPfn(entry & PTE_ADDRESS);
+  physStore64(slot, sharedEntry(vma, pfn) | Pte.DIRTY);
+  if (pfn == old) tlbFlushPageLocal(va);
+  else tlbFlushPage(mm, va);
+  framePut(old); // the entry's reference, or the one just got
+  return FaultResult.RESOLVED;
 }
 
 /** Makes the present page at `slot` this space's own and writable, by a copy if others see it too. RESOLVED, or NO_MEMORY. */
@@ -189,14 +203,15 @@ function fileFault(mm: AddressSpace, vma: Vma, va: u64, slot: u64, errorCode: u3
     return FaultResult.RESOLVED;
   }
   const index = vma.pgoff + ((va - vma.start) >> 12);
-  const pfn = MM_HOOKS.getPage(vma.file, index, isShared && vma.flags & VmFlag.WRITE ? 1 : 0);
+  const isWritable = isShared && (vma.flags & VmFlag.TRACKED ? isWrite : (vma.flags & VmFlag.WRITE) != 0); // X2
+  const pfn = MM_HOOKS.getPage(vma.file, index, isWritable ? 1 : 0);
   if (pfn < 0) return pfn == -<i32>Errno.NOMEM ? NO_MEMORY : FaultResult.BUS_ADRERR;
   if (vma.flags & VmFlag.IO || <u32>pfn >= frameLimit()) {
     entryInstall(slot, sharedEntry(vma, pfn) | Pte.SPECIAL);
     return FaultResult.RESOLVED;
   }
   if (isWrite && !isShared) return filePageCopy(mm, vma, slot, pfn);
-  entryInstall(slot, isShared ? sharedEntry(vma, pfn) : pfnToPa(pfn) | readBits(vma));
+  entryInstall(slot, isWritable ? sharedEntry(vma, pfn) : pfnToPa(pfn) | readBits(vma));
   mm.rssFile++;
   return FaultResult.RESOLVED;
 }
@@ -222,7 +237,8 @@ function fileFaultAround(mm: AddressSpace, vma: Vma, va: u64, slot: u64): bool {
   const count = <u32>((end - start) >> 12);
   const pfns = AROUND + (<usize>thisCpu().id << 6);
   if (!MM_HOOKS.cachedPages(vma.file, vma.pgoff + ((start - vma.start) >> 12), count, pfns)) return false;
-  const bits = vma.flags & VmFlag.SHARED && vma.flags & VmFlag.WRITE ? readBits(vma) | Pte.WRITE : readBits(vma);
+  const isWritable = (vma.flags & (VmFlag.SHARED | VmFlag.WRITE | VmFlag.TRACKED)) == (VmFlag.SHARED | VmFlag.WRITE); // X2
+  const bits = isWritable ? readBits(vma) | Pte.WRITE : readBits(vma);
   let at = slot - (((va - start) >> 12) << 3);
   let mapped: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {

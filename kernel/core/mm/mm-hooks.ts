@@ -4,7 +4,8 @@
  *   slot         may sleep  returns
  *   getPage      yes        pfn of page `index` of `file`, one reference for the caller; -FAULT beyond the end of the
  *                           file (the program gets SIGBUS), else another -errno. forWrite: a hole must be filled and
- *                           the page may be changed through a shared mapping. A pfn beyond RAM is device memory.
+ *                           the page may be changed through a shared mapping (TRACKED: it is asked for each page that
+ *                           becomes writable). A pfn beyond RAM is device memory.
  *   cachedPages  no         stores up to `count` u32 pfns at `outPtr` for pages index, index + 1, …: 0 where the page is
  *                           not cached or lies beyond the end; each other with one reference; how many are not 0
  *   fileRef      no         nothing: adds `delta` (+1 or -1) references to `file`; -1 may be the last
@@ -39,6 +40,7 @@ export const enum FileMmap {
   PAGES = 0, // pages come from getPage
   ANON = 1,  // treat the mapping as anonymous (/dev/zero)
   IO = 2,    // device memory: never copied, never counted
+  TRACKED = 3, // as PAGES, and the file must know which of them a shared mapping may write to
 }
 
 const ENODEV: i32 = 19;

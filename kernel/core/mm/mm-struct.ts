@@ -99,6 +99,7 @@ export const enum VmFlag {
   MAY_READ = 65536,
   RANDOM_READ = 131072, // MADV_RANDOM: no fault-around
   IO = 262144,     // device memory
+  TRACKED = 524288, // shared, of a file that is asked before a page becomes writable (FileMmap.TRACKED)
 }
 
 /** SAFETY: `address` is an AddressSpace or 0, as every u32 field documented so. */

@@ -120,6 +120,7 @@ export function mmMap(mm: AddressSpace, addr: u64, len: u64, prot: u32, flags: u
   mmLock(mm);
   let bits = areaFlags(mm, prot, flags);
   if (kind == FileMmap.IO) bits |= VmFlag.IO;
+  if (kind == FileMmap.TRACKED && bits & VmFlag.SHARED) bits |= VmFlag.TRACKED;
   const result = mapLocked(mm, addr, size, bits, flags, backing, pgoff);
   mmUnlock(mm);
   return result;

@@ -108,7 +108,7 @@ function entriesRestrict(mm: AddressSpace, vma: Vma): void {
       if (entry) {
         const bits = entryRestricted(entry, vma);
         if (bits != entry) {
-          // The CPU may set DIRTY meanwhile; nothing is written back by it, so losing that bit is harmless.
+          // The CPU may set DIRTY meanwhile; nothing is written back by it (X2 of fault.ts), so losing that bit is harmless.
           physXchg64(slot, bits);
           isChanged = true;
         }
@@ -118,4 +118,24 @@ function entriesRestrict(mm: AddressSpace, vma: Vma): void {
     va = tableAtOrAfter(mm, va, vma.end);
   }
   if (isChanged) tlbFlushRange(mm, vma.start, vma.end);
+}
+
+/** Takes WRITE out of the entries of [start, end), and flushes. */
+export function rangeWriteProtect(mm: AddressSpace, start: u64, end: u64): void {
+  let isChanged = false;
+  let va = tableAtOrAfter(mm, start, end);
+  while (va < end) {
+    const top = min(nextTable(va), end);
+    let slot = pteSlot(mm, va);
+    for (; va < top; va += PAGE_SIZE) {
+      const entry = physLoad64(slot);
+      if (entry & Pte.WRITE) {
+        physXchg64(slot, entry & ~Pte.WRITE); // as above: a lost DIRTY is harmless
+        isChanged = true;
+      }
+      slot += 8;
+    }
+    va = tableAtOrAfter(mm, va, end);
+  }
+  if (isChanged) tlbFlushRange(mm, start, end);
 }
