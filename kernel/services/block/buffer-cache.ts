@@ -15,7 +15,7 @@ import { framePut, frameRefInc, pfnToPa } from "../../core/mm/frame";
 import { bufFromPhys } from "../vfs/io-buf";
 import { isErrPtr } from "../vfs/types";
 import {
-  ALL_SECTORS, Buffer, bufferDrop, bufferFind, bufferGet, bufferOf, buffersForgotten, buffersLock, buffersUnlock, buffersVisit, dirtySinceNs,
+  ALL_SECTORS, Buffer, bufferDrop, bufferFind, bufferGet, bufferOf, buffersForgotten, buffersLock, buffersUnlock, buffersVisit,
   orderLock, orderOf, orderUnlock, sectorsForget, sectorsWritten,
 } from "./buffer-table";
 import { levelsWrite } from "./buffer-write";
@@ -60,7 +60,7 @@ function pagesRead(disk: Disk, page: u32, pages: u32): i32 {
   const end = min<u64>(disk.sectors * SECTOR, start + (<u64>run << 12));
   if (end <= start) return -Errno.IO;
   const request = requestCreatePages(BlockOp.READ, start / SECTOR, <u32>(end - start));
-  if (!request) return -Errno.NOMEM;
+  if (!request) return run > 1 ? pagesRead(disk, page, 1) : -Errno.NOMEM;
   const forgotten = buffersForgotten();
   buffersUnlock();
   const failed = diskTransfer(disk, request);
@@ -68,7 +68,7 @@ function pagesRead(disk: Disk, page: u32, pages: u32): i32 {
   // What was forgotten meanwhile may have been among these: then what was read is old, and it is read again.
   for (let i: u32 = 0; i < request.pieces && failed == 0 && buffersForgotten() == forgotten; i++) pieceTake(disk, page + i, request, i);
   requestFree(request);
-  return failed;
+  return failed < 0 && run > 1 ? pagesRead(disk, page, 1) : failed; // what lies ahead is nobody's concern yet
 }
 
 /** Piece `index` of what was read goes to where nothing is known yet (B1: what is, is newer). Without memory it is not kept. */
@@ -238,8 +238,7 @@ function writeApply(disk: Disk, write: BlockWrite, from: usize): void {
  * has to come before other sectors stays dirty, as they do.
  */
 export function buffersWrite(disk: Disk): i32 {
-  if (dirtySinceNs(disk) == u64.MAX_VALUE) return 0;
-  orderLock(disk);
+  orderLock(disk); // what another one is writing is waited for, its flush too
   buffersLock();
   const failed = levelsWrite(disk);
   buffersUnlock();

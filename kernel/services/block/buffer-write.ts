@@ -11,6 +11,7 @@ import { Errno } from "../../abi/errno";
 import { frameRefInc } from "../../core/mm/frame";
 import { errseqSet } from "../../lib/errseq";
 import { ListNode } from "../../lib/list";
+import { wordAt, wordSet } from "../../lib/words";
 import {
   ALL_SECTORS, Buffer, bufferFind, buffersLock, buffersUnlock, dirtyAfter, dirtyHead, dirtyNodeOf, dirtyTime, orderOf, writingBegin,
   writingEnd,
@@ -21,41 +22,47 @@ import { Request, requestAdd, requestCreate, requestFree, REQUEST_PIECES } from 
 import { LEVEL_MOST, maskAtLevel } from "./write-order";
 
 const PAGE: u32 = 4096;
-const enum Level { WROTE = 1, MORE = 2 }
+/** levelWrite's answer when sectors at higher levels are dirty. */
+const MORE: i32 = 1;
+/** A word a disk: what was written there is not flushed yet. */
+const UNFLUSHED: usize = memory.data(8 * 4, 4);
 
-/** Everything that is dirty now, level after level. 0 or the first error; higher levels are not written then. */
+/** Everything that is dirty now, level after level, and on the medium then. 0 or the first error; higher levels are not written then. */
 export function levelsWrite(disk: Disk): i32 {
   const time = dirtyTime();
   let failed: i32 = 0;
   for (let level: u32 = 0; level <= LEVEL_MOST && failed == 0; level++) {
     const done = levelWrite(disk, level, time);
-    failed = done < 0 ? done : done & Level.WROTE ? flush(disk) : 0;
-    if (done >= 0 && !(done & Level.MORE)) break;
+    failed = done < 0 ? done : flush(disk);
+    if (done == 0) break;
   }
   return failed;
 }
 
+/** Want of memory is no error of the disk's: the flush is still owed then. */
 function flush(disk: Disk): i32 {
+  if (wordAt(UNFLUSHED, disk.index) == 0) return 0;
+  wordSet(UNFLUSHED, disk.index, 0);
   buffersUnlock();
   const failed = diskFlush(disk);
-  if (failed < 0) errseqSet(diskErrors(disk), failed);
+  if (failed < 0 && failed != -Errno.NOMEM) errseqSet(diskErrors(disk), failed);
   buffersLock();
+  if (failed == -Errno.NOMEM) wordSet(UNFLUSHED, disk.index, 1);
   return failed;
 }
 
-/** Writes the dirty sectors at `level`: Level bits (MORE: there are higher ones), or the first error. */
+/** Writes the dirty sectors at `level`: 0, MORE, or the first error. */
 function levelWrite(disk: Disk, level: u32, time: u32): i32 {
   let result: i32 = 0;
   let failed: i32 = 0;
   let before: ListNode = dirtyHead(disk); // the head, or a buffer that stays on the list: it has nothing at this level
   for (let buffer = dirtyAfter(disk, before, time); buffer; buffer = dirtyAfter(disk, before, time)) {
     const mask = maskAtLevel(orderOf(buffer), buffer.dirty, level);
-    if (mask != buffer.dirty) result |= Level.MORE;
+    if (mask != buffer.dirty) result = MORE;
     if (mask == 0) {
       before = dirtyNodeOf(buffer);
       continue;
     }
-    result |= Level.WROTE;
     const written = mask == ALL_SECTORS ? runWrite(disk, buffer, level) : sectorsWrite(disk, buffer, mask, level);
     if (written < 0 && failed == 0) failed = written;
     if (written < 0 && (maskAtLevel(orderOf(buffer), buffer.dirty, level) & mask) == mask) break; // it was not given up
@@ -103,6 +110,7 @@ function requestWrite(disk: Disk, request: Request, level: u32, mask: u32): i32 
   requestFree(request);
   if (failed < 0) errseqSet(diskErrors(disk), failed);
   buffersLock();
+  wordSet(UNFLUSHED, disk.index, 1);
   for (let page = first; page < first + pages; page++) {
     const buffer = bufferFind(disk, page);
     assert(buffer != null); // B4

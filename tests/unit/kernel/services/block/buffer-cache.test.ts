@@ -8,6 +8,8 @@ const SEED = Number(process.env["SEED"] ?? 20261125);
 const SECTOR = 512;
 const SECTORS = 2048;
 const EIO = -5;
+const LOOKS_MOST = 1000;
+const CPU = structLayout("kernel/core/sched/cpu.ts", "Cpu");
 const WRITE = structLayout("kernel/abi/block-ring.ts", "BlockWrite");
 /** Places in BUFFER: data of reads and puts, BlockWrite records, data of commits. */
 const DATA = BUFFER + 0x10000;
@@ -181,6 +183,42 @@ test("while a page is with the device, one of another disk is written and change
   expect(cache.write()).toBe(0);
   expect(cache.done()).toEqual(["WRITE 0+8", "WRITE 32+8", "WRITE 64+8", "FLUSH 0+0"]);
   expect(cache.dirty()).toBe(1);
+});
+
+test("who has nothing to write waits for the flush of who is writing", async () => {
+  const cache = await CacheMachine.start();
+  const BLOCKED = new Error("it waits");
+  let second: unknown = "not tried";
+  cache.put(0, filled(4096, 1));
+  cache.driver.statusOf = ({ op }) => {
+    if (op !== OP.FLUSH) return 0;
+    expect(cache.dirty()).toBe(0);
+    const { vfs } = cache.machine;
+    let looks = 0;
+    vfs.machine.override({
+      current_task: () => { // a sleeper with nobody to go to looks at it again and again
+        if (++looks > LOOKS_MOST) throw BLOCKED;
+        return vfs.view().getUint32(vfs.machine.thisCpu + CPU.current!, true);
+      },
+    });
+    try {
+      second = cache.write();
+    } catch (error) {
+      second = error;
+    }
+    throw BLOCKED; // this machine cannot go on
+  };
+  expect(() => cache.write()).toThrow(BLOCKED);
+  expect(second).toBe(BLOCKED);
+});
+
+test("a sector that cannot be read ahead is no error of who wants those before it", async () => {
+  const cache = await CacheMachine.start();
+  cache.driver.statusOf = ({ sector, sectors }) => (sector <= 40 && 40 < sector + sectors ? EIO : 0);
+  expect(cache.read(0, 4096, 16)).toEqual(filled(4096, 0));
+  expect(cache.done()).toEqual(["READ 0+136 -5", "READ 0+8"]);
+  expect(cache.read(0, 24576, 0)).toBe(EIO);
+  expect(cache.read(6 * 4096, 4096, 16)).toEqual(filled(4096, 0));
 });
 
 describe("errors", () => {
