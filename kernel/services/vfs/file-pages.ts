@@ -8,7 +8,7 @@
  */
 import { physCopy, physStore8, physZero } from "../../../arch/current";
 import { Errno } from "../../abi/errno";
-import { UnmapKind, mmFileUnmap } from "../../core/mm/file-unmap";
+import { UnmapKind, mmFileProtect, mmFileUnmap } from "../../core/mm/file-unmap";
 import { framePut, frameRefs, pfnToPa } from "../../core/mm/frame";
 import { pageAlloc } from "../../core/mm/buddy";
 import { userPageGet } from "../../core/mm/oom";
@@ -144,6 +144,11 @@ export function pagesUnmap(inode: Inode, first: u64, end: u64, kind: u32): void 
     mmFileUnmap(changetype<usize>(inode), first, end, kind, fileShowsInode); // SAFETY: compared as an address only
     return;
   }
+}
+
+/** Makes pages [first, end) read-only in every shared mapping: the next store faults. */
+export function pagesProtect(inode: Inode, first: u64, end: u64): void {
+  mmFileProtect(changetype<usize>(inode), first, end, fileShowsInode); // SAFETY: compared as an address only
 }
 
 function fileShowsInode(file: usize, inode: usize): bool {

@@ -171,7 +171,7 @@ export const enum PollEvent { IN = 1, PRI = 2, OUT = 4, ERR = 8, HUP = 16, NVAL 
  *   readdir  yes        0; emits entries through dirEmit(cursor…) and advances file.pos
  *   poll     no         PollEvent bits ready now; first calls pollWait(table, waitQueue) for each queue when table != 0
  *   ioctl    yes        >= 0 or -errno (ENOTTY when unknown)
- *   mmap     no         FileMmap (kernel/core/mm/mm-hooks.ts: PAGES, ANON or IO) or -errno; pages come from slot mmapPage
+ *   mmap     no         FileMmap (kernel/core/mm/mm-hooks.ts) or -errno; pages come from slot mmapPage
  *   open     yes        0 or -errno; may replace file.ops and file.data
  *   release  yes        nothing: last reference is gone
  *   fsync    yes        0 or -errno

@@ -23,8 +23,9 @@ import {
 } from "./connection";
 import { SEEK_DATA, SEEK_HOLE, servedAllocate, servedFileOps, servedTruncate } from "./file";
 import {
-  dirtyMark, fsOf, metaTake, mountOfFs, nodeTake, pagesUndirty, servedInodeFind, servedInodeGone, servedInodeNew, ServedInode, servedOf, ServedSuper,
+  dirtyMark, fsOf, metaTake, mountOfFs, nodeTake, servedInodeFind, servedInodeGone, servedInodeNew, ServedInode, servedOf, ServedSuper,
 } from "./inode";
+import { pagesUndirty } from "./page-state";
 import { blocksReclaim, metadataFsync, namesChanged } from "./sync";
 
 /** "." and ".." stand before the server's positions. */

@@ -4,8 +4,8 @@
  * Locking  writers and truncation hold Inode.lock (the VFS takes it); readers nothing but frame references.
  */
 import { Errno } from "../../../abi/errno";
-import { FsAttributes, FsMethod, FsTruncate } from "../../../abi/file-system.gen";
 import { UnmapKind } from "../../../core/mm/file-unmap";
+import { FileMmap } from "../../../core/mm/mm-hooks";
 import { framePut, frameRefInc, pfnToPa } from "../../../core/mm/frame";
 import { totalPageCount } from "../../../core/mm/buddy";
 import { diskErrors } from "../../block/disk";
@@ -18,22 +18,19 @@ import { inodeTouchModified } from "../inode";
 import { bufFromPhys, bufToPhys } from "../io-buf";
 import { NO_PAGE, pageCacheFind, pageCacheInsert, pageCacheTruncate } from "../page-cache";
 import { File, FileOps, FileRight, Inode, inodeOf } from "../types";
-import { callBegin, callEnd, callMake, reply64, replyAt, requestPut64, requestPutNode } from "./connection";
-import { dataPageAlloc, dataPageGet, inodeWriteBack, lastPageZero, READ_AHEAD } from "./data";
-import { deviceBlockOf, extentsCut } from "./extents";
+import { blocksCut, blocksOf } from "./blocks";
+import { dataPageAlloc, dataPageGet, lastPageZero, READ_AHEAD } from "./data";
 import {
-  dirtyMark, dirtyPages, diskOfFs, errorsOf, fsOf, ioLock, ioUnlock, isReadOnlyNow, mountOfFs, nodeTake, pageDirty,
-  pagesUndirty, reserveMost, reserveSet, servedOf, ServedInode, servedUsed, tailDoom,
+  dirtyMark, diskOfFs, errorsOf, fsOf, ioLock, ioUnlock, isReadOnlyNow, reserveMost, reserveSet, servedOf, ServedInode, servedUsed,
 } from "./inode";
+import { dirtyPages, pageDirty, pagesUndirty } from "./page-state";
 import { blocksReclaim, metadataSync } from "./sync";
+import { inodeWriteBack } from "./write-back";
 
 const PAGE: u32 = 4096;
 export const SEEK_DATA: u32 = 3;
 export const SEEK_HOLE: u32 = 4;
-/** FsTruncate.TAIL_BLOCK when nothing is cut off; no negated errno. */
-const NO_TAIL: i64 = i64.MIN_VALUE;
 const MAP_SHARED: u32 = 1;
-const PROT_WRITE: u32 = 2;
 const SERVED_FILE_OPS = changetype<FileOps>(memory.data(offsetof<FileOps>()));
 
 export function servedFileOps(): FileOps { return SERVED_FILE_OPS; }
@@ -94,6 +91,7 @@ function servedWrite(file: File, bufVa: u64, wanted: u32, pos: u64): i64 {
   const end = pos + wanted <= inode.size || sizeReserve(si, pos + wanted) ? pos + wanted : max<u64>(inode.size, sizeReserveMost(si));
   if (end <= pos && wanted != 0) return -(<i64>Errno.NOSPC);
   const count = <u32>(end - pos);
+  if (pos > inode.size) lastPageZero(inode, inode.size);
   let done: u32 = 0;
   let failure: i32 = 0;
   while (done < count) {
@@ -121,8 +119,6 @@ function servedWrite(file: File, bufVa: u64, wanted: u32, pos: u64): i64 {
   if (dirtyPages() > <u32>(totalPageCount() >> 3)) inodeWriteBack(si); // writers wait when too much is held back
   return done != 0 ? <i64>done : <i64>failure;
 }
-
-function blocksOf(si: ServedInode, size: u64): u32 { return <u32>((size + fsOf(si).blockBytes - 1) / fsOf(si).blockBytes); }
 
 /** Sees to it that blocks up to `size` will be had; what deleted files still hold is freed when it must be. */
 function sizeReserve(si: ServedInode, size: u64): bool {
@@ -190,19 +186,22 @@ function servedSeek(file: File, offset: i64, whence: u32): i64 {
 function servedFsync(file: File): i32 {
   const si = servedOf(inodeOf(file.inode));
   const fs = fsOf(si);
-  inodeWriteBack(si); // its failure is among the errors
+  const written = inodeWriteBack(si); // any failure but ENOMEM is among the errors
   let failed = metadataSync(fs, false);
   if (failed == 0) failed = diskFlush(diskOfFs(fs)); // data before what leads to it
   if (failed == 0) failed = buffersWrite(diskOfFs(fs));
   const ofFile = errseqCheck(errorsOf(si), changetype<usize>(file) + offsetof<File>("errorsSeen"));
   const ofDisk = errseqCheck(diskErrors(diskOfFs(fs)), changetype<usize>(file) + offsetof<File>("data1"));
-  return ofFile < 0 ? ofFile : ofDisk < 0 ? ofDisk : failed;
+  return ofFile < 0 ? ofFile : ofDisk < 0 ? ofDisk : written == -(<i32>Errno.NOMEM) ? written : failed;
 }
 
 function servedMmap(file: File, prot: u32, flags: u32): i32 {
   if (file.mode & FileRight.PATH_ONLY) return -(<i32>Errno.BADF);
-  if (flags & MAP_SHARED && file.mode & FileRight.WRITE) servedOf(inodeOf(file.inode)).isMappedShared = 1; // mprotect may add PROT_WRITE
-  return 0;
+  const si = servedOf(inodeOf(file.inode));
+  if (flags & MAP_SHARED && file.mode & FileRight.WRITE) { // mprotect may add PROT_WRITE
+    atomic.store<u32>(changetype<usize>(si) + offsetof<ServedInode>("isMappedShared"), 1);
+  }
+  return FileMmap.TRACKED;
 }
 
 function servedMmapPage(file: File, index: u64, forWrite: u32): i32 {
@@ -212,6 +211,7 @@ function servedMmapPage(file: File, index: u64, forWrite: u32): i32 {
   let pfn = <i32>pageCacheFind(inode, index);
   if (pfn == 0) pfn = dataPageGet(si, inode, index, aheadOf(si, index, 0));
   if (pfn > 0 && forWrite) {
+    inodeTouchModified(inode);
     si.hasNewTimes = 1;
     pageDirty(si, pfn);
   }
@@ -232,6 +232,8 @@ export function servedTruncate(inode: Inode, size: u64): i32 {
   pageCacheTruncate(inode, first);
   lastPageZero(inode, size);
   if (si.validEnd > size) si.validEnd = size;
+  si.cuts++;
+  si.promised = 0;
   const failed = blocksCut(si, inode, size);
   ioUnlock(si);
   dirtyMark(si);
@@ -240,6 +242,7 @@ export function servedTruncate(inode: Inode, size: u64): i32 {
 
 function servedExtend(si: ServedInode, inode: Inode, size: u64): i32 {
   if (!sizeReserve(si, size)) return -(<i32>Errno.NOSPC);
+  lastPageZero(inode, inode.size);
   inode.size = size;
   dirtyMark(si);
   return 0;
@@ -257,34 +260,4 @@ export function servedAllocate(inode: Inode, mode: u32, offset: u64, length: u64
   if (sizeReserve(si, inode.size)) return 0;
   si.promised = before;
   return -(<i32>Errno.NOSPC);
-}
-
-/** TRUNCATE: the server keeps the blocks that `size` needs. ioMutex is held. */
-function blocksCut(si: ServedInode, inode: Inode, size: u64): i32 {
-  const fs = fsOf(si);
-  const need = blocksOf(si, size);
-  const keep = min<u32>(si.blocks, need);
-  si.promised = 0;
-  reserveSet(si, need - keep); // what was written and has no blocks yet still needs them
-  if (keep == si.blocks && si.diskSize <= size) return 0;
-  const tail = keep != 0 && keep < si.blocks ? deviceBlockOf(si, keep) : NO_TAIL;
-  if (tail < 0 && tail != NO_TAIL) return <i32>tail;
-  const c = callBegin(mountOfFs(fs));
-  requestPutNode(c, FsTruncate.NODE, si.n0, si.n1);
-  requestPut64(c, FsTruncate.BLOCKS, keep);
-  requestPut64(c, FsTruncate.SIZE, min<u64>(size, si.diskSize));
-  requestPut64(c, FsTruncate.TIME_NS, inode.mtimeNs);
-  requestPut64(c, FsTruncate.TAIL_BLOCK, tail);
-  const result = callMake(c, mountOfFs(fs), FsMethod.TRUNCATE, FsTruncate.REQUEST_END, FsTruncate.REPLY_END);
-  if (result == 0) {
-    nodeTake(si, replyAt(c, FsTruncate.R_NODE));
-    fs.blocksFree = reply64(c, FsTruncate.R_BLOCKS_FREE);
-    si.diskSize = min<u64>(size, si.diskSize);
-    if (reply64(c, FsTruncate.R_TAIL) != 0) tailDoom(fs, replyAt(c, FsTruncate.R_TAIL), si.blocks - keep);
-    si.blocks = <u32>min<u64>(keep, reply64(c, FsTruncate.R_ATTRIBUTES + FsAttributes.BLOCKS));
-    si.validEnd = min<u64>(si.validEnd, <u64>si.blocks * fs.blockBytes); // S3, whatever the server has done to the file
-    extentsCut(si, si.blocks);
-  }
-  callEnd(c);
-  return result == 0 && si.blocks < keep ? -(<i32>Errno.IO) : result;
 }

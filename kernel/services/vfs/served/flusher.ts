@@ -12,8 +12,9 @@ import { logWarn } from "../../../lib/log";
 import { wordAt, wordSet } from "../../../lib/words";
 import { buffersWrite } from "../../block/buffer-cache";
 import { dirtySinceNs } from "../../block/buffer-table";
-import { dirtyPages, diskOfFs, hasDirty, hasDoomed, ServedSuper } from "./inode";
+import { diskOfFs, hasDirty, hasDoomed, ServedSuper } from "./inode";
 import { flusherAwait, flusherIsThere, flusherLost, flusherTake, syncAwait, syncDraw, syncOwed, syncPaid, tablePin, tableUnpin } from "./mount-table";
+import { dirtyPages } from "./page-state";
 import { dataSync, doomedRelease, failureNote, metadataSync, servedSync } from "./sync";
 
 /** Files and metadata are written back when they have been dirty for so long. */

@@ -11,13 +11,14 @@
  *             S4  reserved blocks of all inodes sum up to ServedSuper.reserved.
  *             S5  a regular file has one inode, by its node, as long as anybody holds it: the name cache may have lost its name while it
  *                 waits to be written back. NODES has all that have an inode.
- * Locking     ioMutex: node, blocks, mapped, extents, validEnd, diskSize and transfers to the device. LISTS_LOCK (Rank.SERVER_FS): the
- *             lists, reserved. Order: Inode.lock, ioMutex, Connection.mutex, buffer cache.
+ *             S6  an inode with a page that is not CLEAN (page-state.ts) is on the dirty list, or being written back.
+ * Locking     ioMutex: node, blocks, mapped, extents, validEnd, diskSize, cuts and transfers to the device. writeMutex: held by who writes it
+ *             back. LISTS_LOCK (Rank.SERVER_FS): the lists, reserved.
+ *             Order: Inode.lock, ServedSuper.syncMutex, writeMutex, AddressSpace.lock, ioMutex, Connection.mutex, buffer cache.
  * Units       blocks: of ServedSuper.blockBytes.
  */
 import { monoNowNs } from "../../../../arch/current";
 import { FsAttributes, FsNode } from "../../../abi/file-system.gen";
-import { frameOf, framePut } from "../../../core/mm/frame";
 import { kfree, kzalloc } from "../../../core/mm/slab";
 import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core/sync/mutex";
 import { wordAt32, wordAt64 } from "../../../lib/bytes";
@@ -28,7 +29,7 @@ import { SpinLock, spinInit, spinLock, spinUnlock } from "../../../lib/spinlock"
 import { wordAt, wordSet } from "../../../lib/words";
 import { Disk } from "../../block/disk";
 import { inodeAlloc, inodeGet, inodeTryGet } from "../inode";
-import { NO_PAGE, pageCacheFind, pageCacheNext, pageCacheTrim } from "../page-cache";
+import { pageCacheTrim } from "../page-cache";
 import { MountFlag } from "../mount";
 import { FileMode, Inode, SuperBlock, inodeOf } from "../types";
 import { ServedMount, servedMountAt } from "./connection";
@@ -58,6 +59,10 @@ export class ServedSuper {
   doomedBlocks: u64; // of the doomed list
   mtimeStepNs: u64;  // what times are rounded down to
   atimeStepNs: u64;
+  syncMutex: u64;    // a Mutex held by value: one at a time takes files off the dirty list (dataSync)
+  syncMutex1: u64;
+  syncMutex2: u64;
+  syncMutex3: u64;
   dirty: u64;        // a ListNode held by value: ServedInode.dirtyNode, oldest first
   doomed: u64;       // a ListNode held by value: ServedInode.dirtyNode
   blockBytes: u32;
@@ -76,6 +81,10 @@ export class ServedInode {
   ioMutex1: u64;
   ioMutex2: u64;
   ioMutex3: u64;
+  writeMutex: u64;   // a Mutex held by value: who writes it back
+  writeMutex1: u64;
+  writeMutex2: u64;
+  writeMutex3: u64;
   dirtyAtNs: u64;    // when it came to the dirty list
   diskSize: u64;     // the size the server knows
   validEnd: u64;     // S3, bytes
@@ -94,6 +103,8 @@ export class ServedInode {
   readNext: u32;     // page after the last one read: sequential reading
   readRun: u32;      // pages the last read-ahead took
   promised: u32;     // blocks it was promised in all, whatever its size (fallocate)
+  dirtyNumber: u32;  // grows along the dirty list
+  cuts: u32;         // how often it was made shorter: what was found of its pages before may be another file's now
   pad: u32;
   named: u32;        // ServedInode: the next in its bucket of NODES (S5)
   isNamed: u32;      // it is in one
@@ -104,8 +115,8 @@ const ALIVE = changetype<ListNode>(memory.data(offsetof<ListNode>()));
 /** Heads of lists by node. */
 const BUCKETS: u32 = 4096;
 const NODES: usize = memory.data(4096 * 4, 4);
-/** [0] dirty pages of all served files. */
-const COUNTS: usize = memory.data(8, 4);
+/** [0] dirtyNumber given last. */
+const NUMBERS: usize = memory.data(8, 4);
 
 export function servedInodesInit(): void {
   spinInit(LISTS_LOCK, Rank.SERVER_FS);
@@ -133,12 +144,20 @@ function dirtyList(fs: ServedSuper): ListNode { return listNodeAt(changetype<usi
 function doomedList(fs: ServedSuper): ListNode { return listNodeAt(changetype<usize>(fs) + offsetof<ServedSuper>("doomed")); }
 function ofDirtyNode(node: ListNode): ServedInode { return ownerOf<ServedInode>(node, offsetof<ServedInode>("dirtyNode")); }
 
+function writeMutexOf(si: ServedInode): Mutex { return mutexAt(changetype<usize>(si) + offsetof<ServedInode>("writeMutex")); }
+function syncMutexOf(fs: ServedSuper): Mutex { return mutexAt(changetype<usize>(fs) + offsetof<ServedSuper>("syncMutex")); }
+
+export function syncLock(fs: ServedSuper): void { mutexLock(syncMutexOf(fs)); }
+export function syncUnlock(fs: ServedSuper): void { mutexUnlock(syncMutexOf(fs)); }
+export function writeLock(si: ServedInode): void { mutexLock(writeMutexOf(si)); }
+export function writeUnlock(si: ServedInode): void { mutexUnlock(writeMutexOf(si)); }
 export function ioLock(si: ServedInode): void { mutexLock(ioMutexOf(si)); }
 export function ioUnlock(si: ServedInode): void { mutexUnlock(ioMutexOf(si)); }
 
 export function superListsInit(fs: ServedSuper): void {
   listInit(dirtyList(fs));
   listInit(doomedList(fs));
+  mutexInit(syncMutexOf(fs));
 }
 
 // ---- Life ----
@@ -156,6 +175,7 @@ export function servedInodeNew(fs: ServedSuper, node: usize, attributes: usize):
   }
   const si = servedInodeAt(address);
   mutexInit(ioMutexOf(si));
+  mutexInit(writeMutexOf(si));
   listInit(dirtyNode(si));
   si.fs = <u32>changetype<usize>(fs);
   si.inode = <u32>changetype<usize>(inode);
@@ -291,19 +311,27 @@ export function dirtyMark(si: ServedInode): void {
   if (!si.isDirty && si.inode != 0) {
     si.isDirty = 1;
     si.dirtyAtNs = monoNowNs();
+    si.dirtyNumber = wordAt(NUMBERS, 0) + 1;
+    wordSet(NUMBERS, 0, si.dirtyNumber);
     inodeGet(inodeOf(si.inode)); // S1
     listAppend(dirtyList(fsOf(si)), dirtyNode(si));
   }
   spinUnlock(LISTS_LOCK);
 }
 
-/** Takes the oldest off the dirty list if it came before `beforeNs`; its inode's reference is the caller's. */
-export function dirtyTake(fs: ServedSuper, beforeNs: u64): ServedInode | null {
+/** Files that become dirty from now on have a greater dirtyNumber. */
+export function dirtyNumber(): u32 { return wordAt(NUMBERS, 0); }
+
+/**
+ * Takes the oldest off the dirty list if it came before `beforeNs` and its number is `most` or less (one that is dirty again and again
+ * keeps nobody for ever); its inode's reference is the caller's.
+ */
+export function dirtyTake(fs: ServedSuper, beforeNs: u64, most: u32): ServedInode | null {
   spinLock(LISTS_LOCK);
   const node = dirtyList(fs).next;
   let found: ServedInode | null = null;
   if (!listSame(node, dirtyList(fs))) found = ofDirtyNode(node);
-  if (found && found.dirtyAtNs > beforeNs) found = null;
+  if (found && (found.dirtyAtNs > beforeNs || <i32>(found.dirtyNumber - most) > 0)) found = null;
   if (found) {
     listRemove(node);
     found.isDirty = 0;
@@ -314,36 +342,6 @@ export function dirtyTake(fs: ServedSuper, beforeNs: u64): ServedInode | null {
 
 export function hasDirty(fs: ServedSuper): bool { return !listEmpty(dirtyList(fs)); }
 export function hasDoomed(fs: ServedSuper): bool { return !listEmpty(doomedList(fs)); }
-
-/** The page has bytes the device does not have. */
-export function pageDirty(si: ServedInode, pfn: u32): void {
-  const frame = frameOf(pfn);
-  if (frame.dirty == 0) {
-    frame.dirty = 1;
-    atomic.add<u32>(COUNTS, 1);
-  }
-  dirtyMark(si);
-}
-
-/** The page is on its way to the device, or worth nothing. */
-export function pageClean(pfn: u32): void {
-  const frame = frameOf(pfn);
-  if (frame.dirty == 0) return;
-  frame.dirty = 0;
-  atomic.sub<u32>(COUNTS, 1);
-}
-
-export function dirtyPages(): u32 { return atomic.load<u32>(COUNTS); }
-
-/** Dirty pages from `first` on need not reach the device any more. */
-export function pagesUndirty(inode: Inode, first: u64): void {
-  for (let index = pageCacheNext(inode, first); index != NO_PAGE; index = pageCacheNext(inode, index + 1)) {
-    const pfn = pageCacheFind(inode, index);
-    if (pfn == 0) continue;
-    pageClean(pfn);
-    framePut(pfn);
-  }
-}
 
 /** Gives up to `count` clean pages of served files back, of those used longest ago first; how many. Takes spinlocks only. */
 export function servedPagesTrim(count: u32): u32 {

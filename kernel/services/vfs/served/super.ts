@@ -28,10 +28,12 @@ import { servedFilesInit } from "./file";
 import { flusherStart } from "./flusher";
 import { diskOfFs, mountOfFs, servedInodesInit, ServedSuper, servedSuperAt, superListsInit } from "./inode";
 import { tableClose, tableEnter, tableInit, tableLeave, tableOpen, tableShut } from "./mount-table";
-import { doomedForget, servedSync } from "./sync";
+import { dirtyForget, doomedForget, servedSync } from "./sync";
 
 const OPTIONS_BYTES: u32 = 4 + FS_NAME_BYTES;
 const BLOCK_LEAST: u32 = 512;
+/** Tries to write back for want of memory before a mount ends. */
+const SYNC_TRIES: u32 = 16;
 const BLOCK_MOST: u32 = 65536;
 const SERVED_SUPER_OPS = changetype<SuperOps>(memory.data(offsetof<SuperOps>()));
 
@@ -238,7 +240,10 @@ function servedSuperSync(sb: SuperBlock): i32 {
 function servedUnmount(sb: SuperBlock): void {
   const fs = fsOfSuper(sb);
   tableClose(fs); // who writes it back has ended: nothing reaches the server after UNMOUNT
-  if (servedSync(fs, true) < 0) logWarn("fs", "unmounted with errors: some of it did not reach the disk");
+  let failed = servedSync(fs, true);
+  for (let tries: u32 = 1; failed == -Errno.NOMEM && tries < SYNC_TRIES; tries++) failed = servedSync(fs, true);
+  if (failed < 0) logWarn("fs", "unmounted with errors: some of it did not reach the disk");
+  dirtyForget(fs);
   const c = callBegin(mountOfFs(fs));
   callMake(c, mountOfFs(fs), FsMethod.UNMOUNT, FsUnmount.REQUEST_END, FsUnmount.REPLY_END);
   wordSet(c.mounts, fs.mount, 0);

@@ -2,6 +2,7 @@
  * Bringing everything of a mount to its device, in the order that keeps it sound: file data, then what the server holds back, then
  * the metadata of the buffer cache, in order.
  */
+import { Errno } from "../../../abi/errno";
 import { FsMethod, FsRelease, FsSync } from "../../../abi/file-system.gen";
 import { kfree } from "../../../core/mm/slab";
 import { errseqSet } from "../../../lib/errseq";
@@ -12,19 +13,36 @@ import { MountFlag } from "../mount";
 import { superErrors } from "../super-block";
 import { File, inodeOf, superOf } from "../types";
 import { callBegin, callEnd, callMake, reply64, requestPut32, requestPutNode } from "./connection";
-import { inodeWriteBack } from "./data";
-import { dirtyTake, diskOfFs, doomedTake, fsOf, hasDirty, hasDoomed, mountOfFs, ServedInode, servedOf, ServedSuper } from "./inode";
+import {
+  dirtyNumber, dirtyTake, diskOfFs, doomedTake, fsOf, hasDirty, hasDoomed, mountOfFs, servedOf, ServedSuper, syncLock, syncUnlock,
+} from "./inode";
+import { pagesUndirty } from "./page-state";
+import { inodeWriteBack } from "./write-back";
 
-/** Writes back the files that became dirty before `beforeNs`, and frees the blocks of those that are gone. The first failure. */
+/**
+ * Writes back the files that became dirty before `beforeNs` and up to now, and frees the blocks of those that are gone; waits for who does
+ * that already. The first failure.
+ */
 export function dataSync(fs: ServedSuper, beforeNs: u64): i32 {
   let failed: i32 = 0;
-  for (let si = dirtyTake(fs, beforeNs); si; si = dirtyTake(fs, beforeNs)) {
+  syncLock(fs);
+  const most = dirtyNumber();
+  for (let si = dirtyTake(fs, beforeNs, most); si; si = dirtyTake(fs, beforeNs, most)) {
     const inode = inodeOf(si.inode);
     const result = inodeWriteBack(si);
     inodePut(inode); // of the dirty list
     if (result < 0 && failed == 0) failed = result;
   }
+  syncUnlock(fs);
   return failed;
+}
+
+/** The mount ends, and there was no memory to write these files back. */
+export function dirtyForget(fs: ServedSuper): void {
+  for (let si = dirtyTake(fs, u64.MAX_VALUE, dirtyNumber()); si; si = dirtyTake(fs, u64.MAX_VALUE, dirtyNumber())) {
+    pagesUndirty(inodeOf(si.inode), 0);
+    inodePut(inodeOf(si.inode));
+  }
 }
 
 /**
@@ -83,9 +101,12 @@ export function servedSync(fs: ServedSuper, isClean: bool): i32 {
   return data < 0 ? data : failed;
 }
 
-/** Metadata or a flush failed while nobody waited, or for one caller: syncfs(2) tells the others. Files' own data: inodeWriteBack. */
+/**
+ * Metadata or a flush failed while nobody waited, or for one caller: syncfs(2) tells the others. Files' own data: inodeWriteBack. What found
+ * no memory is tried again.
+ */
 export function failureNote(fs: ServedSuper, failed: i32): void {
-  if (failed < 0) errseqSet(superErrors(superOf(fs.sb)), failed);
+  if (failed < 0 && failed != -Errno.NOMEM) errseqSet(superErrors(superOf(fs.sb)), failed);
 }
 
 /** FileOps.fsync of directories: their entries are metadata. */

@@ -57,6 +57,24 @@ test("times: mtime to two seconds, atime to the day", () => {
   expect([attributes.atimeNs, attributes.mtimeNs]).toEqual([NOW - NOW % 86_400_000_000_000n, NOW + 2_000_000_000n]);
 });
 
+test("a chain that is longer than its file's size says goes with the file", () => {
+  const machine = machineOf(SMALL_FAT32);
+  const client = new FatClient(machine);
+  client.create(client.root, "f", false);
+  const before = client.blocksFree;
+  const { node } = client.at("/f");
+  const allotted = machine.must("allocate", { node, have: 0n, blocks: 50n, size: 0n, timeNs: NOW });
+  expect([allotted.blocks, Number(allotted.blocksFree)]).toEqual([50n, before - 50]);
+  machine.unmount();
+  const again = new FatClient(machine);
+  const { attributes } = again.at("/f");
+  expect([attributes.size, attributes.blocks]).toEqual([0n, 0n]);
+  expect(again.remove(again.root, "f")).toBe(0);
+  expect(again.blocksFree).toBe(before);
+  machine.unmount();
+  expect(fatCheck(machine.disk)).toMatchObject({ problems: [], lost: 0 });
+});
+
 test("a volume mounted read-only is not written to, marked neither", () => {
   const machine = machineOf(SMALL_FAT32);
   const before = machine.disk.slice();

@@ -15,10 +15,19 @@ const O_RDWR = 2, O_CREAT = 0o100, O_TRUNC = 0o1000;
 const AT_FDCWD = -100;
 const IFREG = 0o100000;
 const FILES_OPEN = 6;
+const MAPPINGS = 3;
+const PAGE = 4096;
 const FILE_BYTES = 30_000;
 /** PERM NOENT INTR IO BADF NOMEM EXIST NOTDIR ISDIR INVAL FBIG NOSPC ROFS NAMETOOLONG NOTEMPTY BUSY, and what the VFS says by itself. */
 const TOLD = new Set([-1, -2, -5, -9, -12, -13, -16, -17, -20, -21, -22, -27, -28, -30, -36, -39, -40, -75]);
 const EMPTY = new Uint8Array();
+
+interface Mapping {
+  readonly va: bigint;
+  readonly bytes: number;
+  readonly inode: number;
+  readonly file: { bytes: Uint8Array };
+}
 
 interface Open {
   readonly fd: number;
@@ -31,12 +40,14 @@ export class RandomProgram {
   private readonly files = new Map<string, { bytes: Uint8Array }>();
   private readonly folders = new Set<string>();
   private opened: Open[] = [];
+  private mapped: Mapping[] = [];
   /** ServedSuper of the mount, once a file was open. */
   private fs = 0;
 
-  /** `isModelled`: everything must be as the model has it. */
+  /** `isModelled`: everything must be as the model has it. `isAlone`: nobody else has files that are not written back. */
   constructor(
     private readonly machine: ServedMachine, private readonly random: Random, private readonly top: string, private readonly isModelled: boolean,
+    private readonly isAlone: boolean = isModelled,
   ) {}
 
   /** One operation. */
@@ -44,7 +55,7 @@ export class RandomProgram {
     const steps = [
       () => this.open(), () => this.open(), () => this.write(), () => this.write(), () => this.write(), () => this.read(), () => this.read(), () => this.truncate(),
       () => this.mkdir(), () => this.rename(), () => this.unlink(), () => this.rmdir(), () => this.list(), () => this.close(), () => this.sync(),
-      () => this.forget(),
+      () => this.forget(), () => this.map(), () => this.store(), () => this.store(), () => this.store(), () => this.load(), () => this.unmap(),
     ];
     this.random.pick(steps)();
     this.invariantsCheck();
@@ -52,10 +63,12 @@ export class RandomProgram {
 
   /** Closes what is open; nothing is promised to anybody then. */
   end(): void {
+    while (this.mapped.length > 0) this.unmap();
     while (this.opened.length > 0) this.close();
     this.machine.vfs.sys("sysSync");
     this.machine.vfs.inUse(); // empties the caches
     if (this.fs !== 0) expect(this.machine.vfs.view().getBigUint64(this.fs + SUPER.reserved!, true)).toBe(0n); // S4
+    if (this.isAlone) expect(this.machine.vfs.call("dirtyPages")).toBe(0);
     this.fs = 0;
   }
 
@@ -149,6 +162,77 @@ export class RandomProgram {
     const whole = new Uint8Array(size);
     whole.set(open.file.bytes.subarray(0, size));
     open.file.bytes = whole;
+  }
+
+  // ---- Mappings ----
+
+  private map(): void {
+    const open = this.some();
+    if (!open || open.file.bytes.length === 0) return;
+    if (this.mapped.length === MAPPINGS) this.unmap();
+    const bytes = open.file.bytes.length;
+    const va = this.machine.map(open.fd, bytes);
+    this.tell("map", Number(va > 0n ? 0n : va), 0);
+    if (va > 0n) this.mapped.push({ va, bytes, inode: this.inodeOf(open.fd), file: open.file });
+  }
+
+  /** Stores to what is mapped and still there, now and then in a child's address space, or behind the end in the file's last page. */
+  private store(): void {
+    const mapping = this.mapped.length > 0 ? this.random.pick(this.mapped) : undefined;
+    if (!mapping) return;
+    const end = Math.min(mapping.bytes, mapping.file.bytes.length);
+    if (end === 0) return;
+    const at = this.random.below(end);
+    const bytes = this.random.bytes(1 + this.random.below(300)).map((byte) => byte & 0x7f).subarray(0, end - at);
+    const child = this.random.chance(10) ? this.machine.vfs.call("mmClone", this.machine.space) : 0;
+    if (child !== 0) this.machine.spaceUse(child);
+    const isStored = this.machine.store(mapping.va + BigInt(at), bytes);
+    if (this.isModelled && !isStored) throw new Error("a store to a mapping fails");
+    if (isStored) mapping.file.bytes.set(bytes, at);
+    if (isStored && this.random.chance(10) && end === mapping.file.bytes.length && end % PAGE !== 0) this.machine.store(mapping.va + BigInt(end), Uint8Array.of(0x7e));
+    if (child !== 0) this.machine.spaceUse(this.machine.space);
+    if (child !== 0) this.machine.vfs.exports.mmPut!(child);
+    this.tell(child !== 0 ? "store in a child" : "store", 0);
+  }
+
+  /** A store while the device writes: to pages in memory alone, as nobody can sleep now. */
+  storeAtOnce(): void {
+    const { vfs } = this.machine;
+    const mapping = this.mapped.length > 0 ? this.random.pick(this.mapped) : undefined;
+    const end = mapping ? Math.min(mapping.bytes, mapping.file.bytes.length) : 0;
+    if (!mapping || end === 0) return;
+    const at = this.random.below(end);
+    const pfn = vfs.call("pageCacheFind", mapping.inode, BigInt(at >> 12));
+    if (pfn === 0) return;
+    vfs.exports.framePut!(pfn);
+    const byte = Uint8Array.of(this.random.below(128));
+    if (!this.machine.store(mapping.va + BigInt(at), byte)) throw new Error("a store to a mapping fails");
+    mapping.file.bytes.set(byte, at);
+    this.tell("store at once", 0);
+  }
+
+  private load(): void {
+    const mapping = this.mapped.length > 0 ? this.random.pick(this.mapped) : undefined;
+    const end = mapping ? Math.min(mapping.bytes, mapping.file.bytes.length) : 0;
+    if (!mapping || end === 0) return;
+    const got = this.machine.load(mapping.va, end);
+    this.tell(got ? "load" : "load: SIGBUS", 0);
+    if (got && (got.includes(FOREIGN) || got.includes(RAM_POISON))) throw new Error("a program is shown what is not the file system's");
+    if (this.isModelled) expect(got && Buffer.compare(got, mapping.file.bytes.subarray(0, end))).toBe(0);
+  }
+
+  private unmap(): void {
+    if (this.mapped.length === 0) return;
+    const [gone] = this.mapped.splice(this.random.below(this.mapped.length), 1);
+    this.tell("unmap", this.machine.unmap(gone!.va, gone!.bytes), 0);
+  }
+
+  private inodeOf(fd: number): number {
+    const { vfs } = this.machine;
+    const file = vfs.exports.fdGet!(fd) as number;
+    const inode = vfs.view().getUint32(file + FILE.inode!, true);
+    vfs.exports.filePut!(file);
+    return inode;
   }
 
   private mkdir(): void {

@@ -21,6 +21,8 @@ const SECTOR = 512;
 const PAGE = 4096;
 export const WINDOW_BYTES = 65536;
 const REPEATED = 1n;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
 const EPIPE = -32;
 const SECTORS = 8192;
 const POISONED = 4000;
@@ -79,11 +81,14 @@ export class ServedMachine {
   allowed: readonly number[] = [0, 1];
   /** Called when the kernel sleeps and no server and no driver has anything to do; true: it did something about it. */
   onIdle: () => boolean = () => false;
+  /** Called while the device writes, before it looks at the pages; the kernel cannot sleep in it. */
+  onWrite: () => void = () => undefined;
   readonly driver: HonestDriver;
 
   private constructor(readonly machine: DiskMachine) {
     const { vfs } = machine;
     const { exports } = vfs;
+    for (const name of ["pcidInit", "tlbInit", "pageTableInit", "sharedPagesInit", "vmaCacheInit", "mmCacheInit", "faultInit"]) exports[name]!();
     exports.bufferTableInit();
     exports.blockDevicesInit();
     exports.servedInit();
@@ -97,11 +102,56 @@ export class ServedMachine {
     this.driver.statusOf = ({ op, sector, sectors }) => {
       const isInside = this.allowed.map((index) => this.servers[index]!)
         .some(({ firstSector, sectors: most }) => sector >= firstSector && sector + sectors <= firstSector + most);
+      if (op === OP.WRITE) this.onWrite();
       if (op !== OP.FLUSH && !isInside) this.trespasses.push(`${op === OP.WRITE ? "write" : "read"} ${sector}+${sectors}`);
       return 0;
     };
     vfs.exports.partitionsBegin(machine.disk);
     this.memoryPoison();
+    this.space = vfs.call("mmCreate");
+    this.spaceUse(this.space);
+    vfs.machine.userFault = (va, errorCode) => exports.mmFault!(this.inUse, va, errorCode, 0n) === 0;
+  }
+
+  /** The program's address space, for its mappings alone: system calls take linear memory for user memory (vfs-machine.ts). */
+  readonly space: number;
+  private inUse = 0;
+
+  /** What programs store from now on, they store in this address space. */
+  spaceUse(mm: number): void {
+    this.vfs.exports.mmSwitch!(mm);
+    this.inUse = mm;
+  }
+
+  /** Maps [0, bytes) of an open file, shared, for reading and writing: its address, or a negated errno. */
+  map(fd: number, bytes: number): bigint {
+    const { exports } = this.vfs;
+    const file = exports.fdGet!(fd) as number;
+    const va = exports.mmMap!(this.space, 0n, BigInt(bytes), PROT_READ_WRITE, MAP_SHARED, file, 0n) as bigint;
+    exports.filePut!(file);
+    return va;
+  }
+
+  unmap(va: bigint, bytes: number): number { return this.vfs.call("mmUnmap", this.space, va, BigInt(bytes)); }
+
+  /** Stores to mapped memory; false: the program gets SIGBUS. */
+  store(va: bigint, bytes: Uint8Array): boolean {
+    try {
+      this.vfs.machine.userWrite(va, bytes);
+      return true;
+    } catch (error) {
+      if (!(error as Error).message.includes("not writable")) throw error;
+      return false;
+    }
+  }
+
+  load(va: bigint, bytes: number): Uint8Array | undefined {
+    try {
+      return this.vfs.machine.userRead(va, bytes);
+    } catch (error) {
+      if (!(error as Error).message.includes("not mapped")) throw error;
+      return undefined;
+    }
   }
 
   /** Servers of the types "tame" and "wild", for partitions 1 and 2. */
