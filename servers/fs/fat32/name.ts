@@ -5,6 +5,7 @@
  * ASCII letters compare without case (as the kernel's cache does for FOLD_CASE), all others as they are.
  */
 import { get8, put8 } from "../../runtime/memory";
+import { codepageUnit } from "./codepage";
 import { CaseFlag, FREED, KANJI, Slot } from "./layout";
 
 export const NAME_UNITS: u32 = 255;
@@ -140,7 +141,7 @@ function shortPart(name: Name, slot: usize, from: u32, to: u32, isSmall: bool): 
   while (end > from && get8(slot + end - 1) == 0x20) end--;
   for (let i = from; i < end; i++) {
     const byte = i == 0 && get8(slot) == KANJI ? FREED : get8(slot + i);
-    name.units[name.length++] = <u16>(isSmall ? fold(byte) : byte);
+    name.units[name.length++] = codepageUnit(byte, isSmall);
   }
 }
 

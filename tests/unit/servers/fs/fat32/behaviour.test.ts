@@ -131,6 +131,20 @@ test("aliases: what has a long name is found by its short one too, in any case, 
   expect(listed("LONGIS~1.TEX")).toBe(ENOENT);
 });
 
+test("short names are in code page 437: shown as its letters, small ones where a flag says so, and found by them", () => {
+  const machine = machineOf(SMALL_FAT32);
+  const client = new FatClient(machine);
+  for (const name of ["XXPER.TXT", "yyer.txt"]) client.create(client.root, name, false);
+  machine.unmount();
+  const disk = Buffer.from(machine.disk.buffer);
+  for (const [short, bytes] of [["XXPER   TXT", [0x9a, 0x80]], ["YYER    TXT", [0x9a, 0xe1]]] as const) disk.set(bytes, disk.indexOf(short, 0, "latin1"));
+  const again = new FatClient(machine);
+  expect(again.list(again.root).map(({ name }) => name)).toEqual(["ÜÇPER.TXT", "üßer.txt"]);
+  expect(again.rename(again.root, "ÜÇPER.TXT", again.root, "Ünglich.text")).toBe(0);
+  expect(again.remove(again.root, "üßer.txt")).toBe(0);
+  expect(again.list(again.root).map(({ name }) => name)).toEqual(["Ünglich.text"]);
+});
+
 test("shortname=lower shows names without a long one in small letters", () => {
   const machine = machineOf(SMALL_FAT32);
   const client = new FatClient(machine);
