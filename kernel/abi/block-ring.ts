@@ -54,8 +54,10 @@ export class BlockWrite {
   offset: u64; // bytes from the start of the device
   va: u64;
   bytes: u32;
-  stage: u32;  // reaches the medium after all pieces of lower stages; pieces come in order of it
+  stage: u32;  // BlockStage.NUMBER: reaches the medium after all pieces of lower ones; pieces come in order of it. And flags
 }
+/** LEADS: pieces of later COMMITs may have to follow this one. WAITS: this one follows all earlier COMMITs' that lead. */
+export const enum BlockStage { NUMBER = 0xff, LEADS = 0x100, WAITS = 0x200 }
 
 @final @unmanaged
 export class BlockRing {

@@ -12,10 +12,11 @@ import { physCopy, physCopyOut } from "../../../arch/current";
 import { BlockOp, BlockWrite } from "../../abi/block-ring";
 import { Errno } from "../../abi/errno";
 import { framePut, frameRefInc, pfnToPa } from "../../core/mm/frame";
+import { listEmpty } from "../../lib/list";
 import { bufFromPhys } from "../vfs/io-buf";
 import { isErrPtr } from "../vfs/types";
 import {
-  ALL_SECTORS, Buffer, bufferDrop, bufferFind, bufferGet, bufferOf, buffersForgotten, buffersLock, buffersUnlock, buffersVisit,
+  ALL_SECTORS, Buffer, bufferDrop, bufferFind, bufferGet, bufferOf, buffersForgotten, buffersLock, buffersUnlock, buffersVisit, dirtyHead,
   orderLock, orderOf, orderUnlock, sectorsForget, sectorsWritten,
 } from "./buffer-table";
 import { levelsWrite } from "./buffer-write";
@@ -165,7 +166,7 @@ export function buffersCommit(disk: Disk, writes: usize, count: u32, data: usize
 
 /** Finds, and sets if `isFinal`, the places in the order of all sectors the writes touch. False: there are none. */
 function writesPlace(disk: Disk, writes: usize, count: u32, isFinal: bool): bool {
-  stageBegin(WALK, writeAt(writes, 0), writeAt(writes, count - 1));
+  stageBegin(WALK, writeAt(writes, 0), writeAt(writes, count - 1), listEmpty(dirtyHead(disk)) ? 0 : disk.leads);
   for (let i: u32 = 0; i < count; i++) {
     const write = writeAt(writes, i);
     stageEnter(WALK, write.stage);
@@ -177,6 +178,7 @@ function writesPlace(disk: Disk, writes: usize, count: u32, isFinal: bool): bool
       if (!sectorPlace(WALK, orderOf(buffer), sector, (<u32>buffer.dirty >> sector & 1) != 0, isFinal)) return false;
     }
   }
+  if (isFinal) disk.leads = WALK.leads;
   return true;
 }
 

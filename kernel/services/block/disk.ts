@@ -67,6 +67,8 @@ export class Disk {
   writes: u64;
   writeSectors: u64;
   emptySinceNs: u64; // when the last driver left, 0: one is there
+  leads: u32;        // level above its dirty sectors that lead (write-order.ts)
+  pad: u32;
 }
 
 /** One ring to the driver. The counters are ours: the ring's copies are only told to the driver. */

@@ -3,11 +3,12 @@
  *
  * Each dirty sector has a level; buffersWrite writes level after level and flushes the device between them. A sector that must follow
  * others gets a level above theirs. One that others already follow ("ahead") cannot be raised any more: when a COMMIT would need that,
- * everything dirty is written first.
+ * everything dirty is written first. A COMMIT that leads to what an earlier one made (a directory gets another name) waits for all sectors
+ * that were said to lead (BlockStage).
  *
  * Invariants  W1  a sector at level n waits for nothing at level n or above.
  */
-import { BlockWrite } from "../../abi/block-ring";
+import { BlockStage, BlockWrite } from "../../abi/block-ring";
 
 /** Levels of the eight sectors of a page, and which of them are ahead of others; in every Buffer, zero for clean sectors. */
 @final @unmanaged
@@ -40,21 +41,26 @@ export class StageWalk {
   stage: u32;   // of the write before
   least: u32;   // level that this stage needs
   most: u32;    // highest level of this stage so far
-  last: u32;    // stage of the last write: nothing follows that
+  last: u32;    // stage of the last write: nothing of this COMMIT follows that
+  leads: u32;   // level above all sectors that lead; 0: there are none
+  isLeading: u32; // those of the write at hand do
 }
 
-export function stageBegin(walk: StageWalk, first: BlockWrite, last: BlockWrite): void {
-  walk.stage = first.stage;
+/** `leads`: as the walk before left it, 0 when nothing is dirty. */
+export function stageBegin(walk: StageWalk, first: BlockWrite, last: BlockWrite, leads: u32): void {
+  walk.stage = first.stage & BlockStage.NUMBER;
   walk.least = 0;
   walk.most = 0;
-  walk.last = last.stage;
+  walk.last = last.stage & BlockStage.NUMBER;
+  walk.leads = leads;
 }
 
 /** The next write is of `stage`. */
 export function stageEnter(walk: StageWalk, stage: u32): void {
-  if (stage == walk.stage) return;
-  walk.stage = stage;
-  walk.least = walk.most + 1;
+  if ((stage & BlockStage.NUMBER) != walk.stage) walk.least = walk.most + 1;
+  walk.stage = stage & BlockStage.NUMBER;
+  walk.isLeading = stage & BlockStage.LEADS ? 1 : 0;
+  if (stage & BlockStage.WAITS) walk.least = max<u32>(walk.least, walk.leads);
 }
 
 /**
@@ -69,6 +75,7 @@ export function sectorPlace(walk: StageWalk, order: SectorOrder, sector: u32, is
   if (!isFinal) return true;
   orderForget(order, isDirty ? 0 : 1 << sector);
   order.levels = order.levels & ~(<u64>LEVEL_MOST << (sector << 3)) | <u64>level << (sector << 3);
-  if (walk.stage != walk.last) order.ahead |= 1 << sector;
+  if (walk.isLeading) walk.leads = max<u32>(walk.leads, level + 1);
+  if (walk.isLeading || walk.stage != walk.last) order.ahead |= 1 << sector;
   return true;
 }

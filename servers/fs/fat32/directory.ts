@@ -8,7 +8,7 @@ import { get16, get8, put16, room } from "../../runtime/memory";
 import { Attribute, CaseFlag, Err, FREED, Long, LONG_CHARS, LONG_LAST, Slot } from "./layout";
 import { Name, nameEncode, nameMend, shortChecksum, shortDecode } from "./name";
 import { chainNext, clusterFind, clusterTake, isError, chainSeek, Place } from "./table";
-import { freshSectors, sector, Stage, stageSet } from "./transaction";
+import { contentsFirst, freshSectors, sector, Stage, stageSet, tableStageSet } from "./transaction";
 import { clusterAt, deviceRead, directoryBytes, isCluster, ShortNames, Volume } from "./volume";
 
 const SLOT: u32 = Slot.BYTES;
@@ -253,7 +253,12 @@ export function holeFind(v: Volume, walk: DirWalk, start: u32, wanted: u32, endA
 export function clusterAdd(v: Volume, after: u32): u32 {
   const cluster = clusterFind(v, after);
   if (cluster == 0 || isError(cluster)) return cluster;
+  if (after != 0) {
+    contentsFirst();
+    tableStageSet(Stage.ENTRY);
+  }
   clusterTake(v, cluster, after);
+  tableStageSet(Stage.TABLE);
   stageSet(after != 0 ? Stage.GROWTH : Stage.CONTENTS);
   freshSectors(clusterAt(v, cluster), v.clusterBytes);
   stageSet(Stage.ENTRY);

@@ -12,7 +12,7 @@ import { indexDrop } from "./index";
 import { Attribute, Err, Slot } from "./layout";
 import { Name, nameExact, nameSame } from "./name";
 import { cursorsDrop, isError } from "./table";
-import { abandon, begin, commit, Stage, stageSet } from "./transaction";
+import { abandon, begin, commit, entriesFollow, Stage, stageSet } from "./transaction";
 import { clusterAt, Volume } from "./volume";
 import { nodePlace, nodeStart, putNode, takeName, takeNewName, window } from "./window";
 
@@ -178,6 +178,7 @@ function renameMove(v: Volume, oldStart: u32, newStart: u32, isOneName: bool): i
   if (failedRead < 0) return failedRead;
   put8(TEMPLATE + Slot.CASE, movesBits(movesOf(TEMPLATE) + 1));
   begin(v);
+  entriesFollow();
   let failed = isOneName ? entryRespell(v, WALK, oldStart, NEW_NAME, TEMPLATE) : renameTarget(v, newStart);
   if (failed < 0) return failed;
   if (slotIsDirectory(TEMPLATE) && oldStart != newStart) failed = parentSet(v, slotCluster(v, TEMPLATE), newStart);

@@ -5,6 +5,7 @@
  *   a chain that leads to a free cluster   ends before it: what was to follow never came into use
  *   a file under its old and new name      the old one goes (CaseFlag.MOVED)
  *   ".." of a directory that was moved     names the directory it is found in
+ *   two files of one name                  one gets another (name-recovery.ts)
  *
  * Everything else is left as it is found: it is not our making, and fsck's to judge.
  */
@@ -12,6 +13,7 @@ import { bytesSame, get8, put8, room } from "../../runtime/memory";
 import { log } from "../../runtime/start";
 import { DirWalk, movesOf, slotAt, slotCluster, slotClusterSet, slotIsDirectory, slotRead, walkBegin, walkBeginAt, walkNext } from "./directory";
 import { ENTRY_MASK, Err, FREED, Slot } from "./layout";
+import { namesMend } from "./name-recovery";
 import { entryGet, entrySet, isError } from "./table";
 import { begin, commit, fatSector, isFilling } from "./transaction";
 import { clusterAt, deviceRead, isCluster, Volume } from "./volume";
@@ -89,6 +91,10 @@ class Recovery {
     }
     for (let i = 1; i < this.directories.length; i++) {
       const failed = this.parentMend(this.directories[i], this.parents[this.seen.get(this.directories[i])]);
+      if (failed < 0 && failed != Err.IO) return failed;
+    }
+    for (let i = 0; i < this.directories.length; i++) {
+      const failed = namesMend(this.v, this.directories[i]);
       if (failed < 0 && failed != Err.IO) return failed;
     }
     return 0;

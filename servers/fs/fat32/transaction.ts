@@ -5,7 +5,7 @@
  *             T2  PIECES_MAX and BYTES_MAX of the kernel's COMMIT hold: whoever may need more asks isFilling and stops.
  *             T3  a sector that several stages change belongs to the first of them.
  */
-import { BlockWrite } from "../../../kernel/abi/block-ring";
+import { BlockStage, BlockWrite } from "../../../kernel/abi/block-ring";
 import { linearVa } from "../../runtime/intrinsics";
 import { bytesCopy, bytesFill, get16, get32, get8, put16, put32, put8, room } from "../../runtime/memory";
 import { Boot, CLEAN_BIT, CLEAN_BIT_16, Err, Info } from "./layout";
@@ -30,6 +30,7 @@ export const enum Stage { GROWTH = 0, TABLE = 1, CONTENTS = 2, ENTRY = 3, AFTER 
 
 let stage: Stage = Stage.ENTRY;
 let tableStage: Stage = Stage.TABLE;
+let entriesWait: bool = false;
 let count: u32 = 0;
 let fatSectors: u32 = 0;
 let pieces: u32 = 0;
@@ -45,6 +46,7 @@ export function begin(v: Volume): void {
   isBroken = false;
   stage = Stage.ENTRY;
   tableStage = Stage.TABLE;
+  entriesWait = false;
   freeBefore = v.free;
   hintBefore = v.hint;
 }
@@ -53,6 +55,14 @@ export function begin(v: Volume): void {
 export function stageSet(next: Stage): void { stage = next; }
 /** Those of the FAT. */
 export function tableStageSet(next: Stage): void { tableStage = next; }
+
+/** Entries of this transaction lead to what earlier ones made: it shall be on the medium before them. */
+export function entriesFollow(): void { entriesWait = true; }
+
+/** A directory grows by the sector that gets its new entry, so that the FAT leads to that: what the entry leads to comes first. */
+export function contentsFirst(): void {
+  for (let i: u32 = 0; i < count; i++) if (STAGES[i] == <u8>Stage.CONTENTS) STAGES[i] = <u8>Stage.GROWTH;
+}
 
 /** True once after a change that did not come about: what followed it in memory is wrong. */
 export function hasFailed(): bool {
@@ -181,7 +191,13 @@ function piecePut(offset: u64, index: u32, run: u32, which: u32): void {
   write.offset = offset;
   write.va = linearVa(DATA + index * SECTOR);
   write.bytes = run * SECTOR;
-  write.stage = which;
+  write.stage = which | stageFlags(which);
+}
+
+/** Others lead to what the FAT and new directories hold. */
+function stageFlags(which: u32): u32 {
+  if (which == <u32>Stage.TABLE || which == <u32>Stage.CONTENTS) return BlockStage.LEADS;
+  return which == <u32>Stage.ENTRY && entriesWait ? BlockStage.WAITS : 0;
 }
 
 function infoPut(v: Volume): void {

@@ -1,6 +1,6 @@
 /** The FILE_SYSTEM service: how a server offers a type of file system, and reaches the devices mounted with it. Operations: kernel/abi/file-system.ts. */
 import { userCopyIn, userCopyString } from "../../../../arch/current";
-import { BlockWrite } from "../../../abi/block-ring";
+import { BlockStage, BlockWrite } from "../../../abi/block-ring";
 import { CapKind, CapRight, ServiceId } from "../../../abi/capability";
 import { Errno } from "../../../abi/errno";
 import { FileSystemOp } from "../../../abi/file-system-port.gen";
@@ -94,11 +94,13 @@ function writeOf(writes: usize, index: u32): BlockWrite {
   return changetype<BlockWrite>(writes + index * offsetof<BlockWrite>()); // SAFETY: deviceCommit made room for them
 }
 
+function stageOf(writes: usize, index: u32): u32 { return writeOf(writes, index).stage & BlockStage.NUMBER; }
+
 function writesApply(fs: ServedSuper, writes: usize, count: u32): i32 {
   let total: u32 = 0;
   for (let i: u32 = 0; i < count; i++) {
     const write = writeOf(writes, i);
-    if (write.bytes == 0 || write.bytes > COMMIT_MOST - total || (i != 0 && write.stage < writeOf(writes, i - 1).stage)) return -Errno.INVAL;
+    if (write.bytes == 0 || write.bytes > COMMIT_MOST - total || (i != 0 && stageOf(writes, i) < stageOf(writes, i - 1))) return -Errno.INVAL;
     if (write.offset > bytesOf(fs) || write.bytes > bytesOf(fs) - write.offset) return -Errno.INVAL;
     write.offset += fs.deviceBase;
     if (!userRangeOk(write.va, write.bytes)) return -Errno.FAULT;

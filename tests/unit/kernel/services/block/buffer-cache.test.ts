@@ -123,6 +123,22 @@ test("stages reach the medium one after the other, with a flush between them", a
   expect(cache.done()).toEqual(["WRITE 16+1", "FLUSH 0+0", "WRITE 0+1", "FLUSH 0+0", "WRITE 8+1", "FLUSH 0+0"]);
 });
 
+test("a commit that leads to what an earlier one made follows it; what is clean holds up nobody", async () => {
+  const [leads, waits] = [0x100, 0x200];
+  const cache = await CacheMachine.start();
+  const made = [{ offset: 8192, bytes: filled(512, 1), stage: 0 }, { offset: 12288, bytes: filled(512, 2), stage: 1 | leads }, { offset: 4096, bytes: filled(512, 3), stage: 2 }];
+  cache.commit(made);
+  cache.commit([{ offset: 0, bytes: filled(512, 4), stage: 0 | waits }]);
+  cache.write();
+  expect(cache.done()).toEqual(["WRITE 16+1", "FLUSH 0+0", "WRITE 24+1", "FLUSH 0+0", "WRITE 8+1", "WRITE 0+1", "FLUSH 0+0"]);
+  // A sector that others wait for cannot wait itself: all goes out first.
+  cache.commit(made);
+  cache.commit([{ offset: 12288, bytes: filled(512, 5), stage: 0 | waits }]);
+  expect(cache.done()).toEqual(["WRITE 16+1", "FLUSH 0+0", "WRITE 24+1", "FLUSH 0+0", "WRITE 8+1", "FLUSH 0+0"]);
+  cache.write();
+  expect(cache.done()).toEqual(["WRITE 24+1", "FLUSH 0+0"]);
+});
+
 test("forgotten sectors are neither written nor read from memory", async () => {
   const cache = await CacheMachine.start();
   cache.driver.contents.fill(4);

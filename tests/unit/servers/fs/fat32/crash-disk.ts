@@ -4,14 +4,15 @@
  *   COMMITs ──▶ dirty sectors ──level by level──▶ the device's cache ──flush──▶ medium
  *   file data ─────────────────────────────────▶
  *
- * The levels are the kernel's own (kernel/services/block/write-order.ts, as wasm). Sectors are atomic; of those in the device's cache any
- * set may reach the medium, so that requests of several sectors are torn.
+ * The levels are the kernel's own (kernel/services/block/write-order.ts, as wasm). Of the sectors in the device's cache any set may reach
+ * the medium, so that requests of several sectors are torn; and of a sector its first words alone, if asked.
  */
 import { loadKernel, type Kernel } from "../../../support/kernel.ts";
 import type { FatMachine, Write } from "./fat-machine.ts";
 import type { Random } from "../../../support/random.ts";
 
 const SECTOR = 512;
+const WORD = 4;
 const PAGE_SECTORS = 8;
 const LEVEL_MOST = 255;
 /** In the kernel's memory: a StageWalk, two BlockWrites, SectorOrders of 16 bytes a page. */
@@ -21,6 +22,7 @@ const LAST = WALK + 128;
 const ORDERS = WALK + 4096;
 const ORDER_BYTES = 16;
 const STAGE_AT = 20;
+const LEADS_AT = 16;
 
 export class CrashDisk {
   readonly medium: Uint8Array;
@@ -69,7 +71,7 @@ export class CrashDisk {
     const view = new DataView(memory.buffer);
     view.setUint32(FIRST + STAGE_AT, writes[0]!.stage, true);
     view.setUint32(LAST + STAGE_AT, writes.at(-1)!.stage, true);
-    exports["stageBegin"](WALK, FIRST, LAST);
+    exports["stageBegin"](WALK, FIRST, LAST, this.dirty.size > 0 ? this.leads : 0);
     for (const write of writes) {
       exports["stageEnter"](WALK, write.stage);
       for (const sector of sectorsOf([write])) {
@@ -77,8 +79,10 @@ export class CrashDisk {
         if (!exports["sectorPlace"](WALK, this.order(sector), sector % PAGE_SECTORS, isDirty, isFinal)) return false;
       }
     }
+    if (isFinal) this.leads = view.getUint32(WALK + LEADS_AT, true);
     return true;
   }
+  private leads = 0;
 
   /** File data on its way. */
   data(offset: number, bytes: number): void {
@@ -117,10 +121,14 @@ export class CrashDisk {
     this.cached.clear();
   }
 
-  /** The medium if power is cut now, with `percent` of the cached sectors written. */
-  cut(random: Random, percent: number): Uint8Array {
+  /** The medium if power is cut now, with `percent` of the cached sectors written, and `tear` percent of those in part. */
+  cut(random: Random, percent: number, tear: number): Uint8Array {
     const image = this.medium.slice();
-    for (const [sector, bytes] of this.cached) if (random.chance(percent)) image.set(bytes, sector * SECTOR);
+    for (const [sector, bytes] of this.cached) {
+      if (!random.chance(percent)) continue;
+      const end = random.chance(tear) ? random.below(SECTOR / WORD) * WORD : SECTOR;
+      image.set(bytes.subarray(0, end), sector * SECTOR);
+    }
     return image;
   }
 }

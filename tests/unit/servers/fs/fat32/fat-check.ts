@@ -2,6 +2,7 @@
  * A checker of FAT images, written from Microsoft's specification and from nothing of ours: what fsck.fat would find, and the tree
  * with its contents for comparison.
  */
+import { fold } from "./fat-client.ts";
 import { fatGet, geometryOf, type Geometry } from "./fat-image.ts";
 
 export interface Found {
@@ -150,13 +151,13 @@ class Checker {
       if (parts.length > 0) {
         if (next !== 0) this.problem(`${path}/${name}: its long name lacks parts`);
         if (checksum(slot) !== sum) this.problem(`${path}/${name}: checksum of the long name`);
-        name = parts.join("").split("\0")[0]!;
+        if (next === 0 && checksum(slot) === sum) name = parts.join("").split("\0")[0]!; // else every reader shows the short one
         parts = [];
       }
       if (slot[11]! & LABEL) continue;
       if (shorts.has(short)) this.problem(`${path}/: two short names ${short}`);
       shorts.add(short);
-      const folded = name.toLowerCase();
+      const folded = fold(name);
       if (names.has(folded)) this.problem(`${path}/: two names ${name}`);
       names.add(folded);
       this.entry(`${path}/${name}`, slot, places(at), self, depth);

@@ -13,6 +13,8 @@ export interface Entry {
   content: Uint8Array;
   /** Nothing happened to its bytes, or to it, since they were synced: a power cut must not touch them. */
   synced?: Uint8Array | undefined;
+  /** It got another name in its directory since: its old and its new entry may stand in one sector. */
+  isRenamed?: boolean;
 }
 
 const EEXIST = -17;
@@ -134,23 +136,32 @@ export class Model {
     const result = this.client.rename(from.inode, oldName, to.inode, newName);
     if (expected === 0 && target) {
       from.entry.children!.delete(fold(oldName));
+      if (from.entry === to.entry) target.isRenamed = true;
       target.name = victim && victim !== target ? victim.name : newName; // a victim's entry is taken over, with its spelling
       to.entry.children!.set(fold(newName), target);
     }
     return this.same(what, result, expected);
   }
 
-  /** All files, in no order. */
-  files(): Entry[] {
-    const found: Entry[] = [];
-    const visit = (entry: Entry): void => {
-      for (const child of entry.children!.values()) {
-        if (child.children) visit(child);
-        else found.push(child);
-      }
-    };
-    visit(this.root);
-    return found;
+  /** All files, in no order; but those that lie below a renamed name, if told. */
+  files(isWithoutRenamed = false): Entry[] {
+    return [...this.entries(isWithoutRenamed)].filter(({ children }) => !children);
+  }
+
+  /** Everything is on the medium. */
+  synced(): void {
+    for (const entry of this.entries(false)) {
+      entry.isRenamed = false;
+      if (!entry.children) entry.synced = entry.content;
+    }
+  }
+
+  private *entries(isWithoutRenamed: boolean, entry = this.root): Generator<Entry> {
+    for (const child of entry.children!.values()) {
+      if (isWithoutRenamed && child.isRenamed) continue;
+      yield child;
+      if (child.children) yield* this.entries(isWithoutRenamed, child);
+    }
   }
 
   private read(): string {
