@@ -9,7 +9,7 @@ export const enum Errno {
   NOPROTOOPT = 92, PROTONOSUPPORT = 93, SOCKTNOSUPPORT = 94, OPNOTSUPP = 95, PFNOSUPPORT = 96, AFNOSUPPORT = 97,
   ADDRINUSE = 98, ADDRNOTAVAIL = 99, NETDOWN = 100, NETUNREACH = 101, CONNABORTED = 103, CONNRESET = 104,
   NOBUFS = 105, ISCONN = 106, NOTCONN = 107, SHUTDOWN = 108, TIMEDOUT = 110, CONNREFUSED = 111, HOSTUNREACH = 113,
-  ALREADY = 114, INPROGRESS = 115, STALE = 116, CANCELED = 125, OWNERDEAD = 130, NOTRECOVERABLE = 131,
+  ALREADY = 114, INPROGRESS = 115, STALE = 116, UCLEAN = 117, CANCELED = 125, OWNERDEAD = 130, NOTRECOVERABLE = 131,
   /** Kernel-internal: a signal interrupted a restartable call; never reaches user space (signal delivery maps it). */
   RESTARTSYS = 512,
   /** Kernel-internal: like RESTARTSYS, but always EINTR when a handler runs (nanosleep, poll, pause). */

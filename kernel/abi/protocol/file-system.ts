@@ -13,6 +13,8 @@
  * once (create of what is there, unlink of what is gone: success).
  * Atomicity. Each method that changes the device does it by one COMMIT, as its last act before the reply; `release` of long files may
  * take several, each of which leaves a sound volume and a call that can be repeated.
+ * Damage. EUCLEAN from any method but `mount` and `attach`: what the device holds makes no sense, and the mount is to be read-only from now
+ * on, to the server too. The program hears EIO.
  * Power cuts. The medium gets a COMMIT sector by sector, in the order of its stages. The kernel calls `release` when what it knows has
  * reached the medium, and lets the medium have the freed blocks before it makes another call: blocks that are allotted are free on the
  * medium, with nothing that leads to them.

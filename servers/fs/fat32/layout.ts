@@ -41,4 +41,4 @@ export const FIXED_ROOT: u32 = 0x00100000;
 export const CLUSTERS_12: u32 = 4084;
 export const CLUSTERS_16: u32 = 65524;
 
-export const enum Err { NOENT = -2, IO = -5, EXIST = -17, NOTDIR = -20, INVAL = -22, NOSPC = -28, ROFS = -30, NAMETOOLONG = -36, NOTEMPTY = -39, NODEV = -19 }
+export const enum Err { NOENT = -2, IO = -5, EXIST = -17, NOTDIR = -20, INVAL = -22, NOSPC = -28, ROFS = -30, NAMETOOLONG = -36, NOTEMPTY = -39, NODEV = -19, UCLEAN = -117 }

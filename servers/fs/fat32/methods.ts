@@ -16,7 +16,7 @@ import { lookup, make, readdir, remove, rename } from "./names";
 import { optionsTake } from "./options";
 import { recover } from "./recovery";
 import { begin, commit, commitClean, hasFailed } from "./transaction";
-import { trustInfo, Volume, volumeOpen } from "./volume";
+import { deviceFailed, trustInfo, Volume, volumeOpen } from "./volume";
 import { putNode, window, windowPlace } from "./window";
 
 const MAGIC: u32 = 0x4d44;
@@ -60,9 +60,17 @@ export function answer(method: i32, mount: u64, flags: u64): i32 {
   if (mount >= FS_MOUNTS) return Err.INVAL;
   current = VOLUMES[<u32>mount];
   const isMount = method == FsMethod.MOUNT || method == FsMethod.ATTACH;
+  deviceFailed(); // of calls before
   const result = isMount || current !== null ? FAT.serve(method, mount, flags) : Err.NODEV;
   if (hasFailed()) indexesDrop();
-  return result;
+  return result == Err.IO && !isMount && !deviceFailed() ? damaged(volume()) : result;
+}
+
+/** What stands on the device makes no sense: unless it is to go on all the same, the volume is left as it is. */
+function damaged(v: Volume): i32 {
+  if (v.goesOn) return Err.IO;
+  v.isReadOnly = true;
+  return Err.UCLEAN;
 }
 
 function mountMethod(mount: u32, isAgain: bool): i32 {

@@ -57,7 +57,8 @@ function valueTake(v: Volume, name: string, value: string): bool {
   if (name == "utf8") return value == "1" || value == "yes" || value == "true";
   if (name == "iocharset") return value == "utf8";
   if (name == "codepage") return value == "437";
-  return name == "errors" && (value == "remount-ro" || value == "continue");
+  v.goesOn = value == "continue";
+  return name == "errors" && (value == "remount-ro" || v.goesOn);
 }
 
 /** A number of that base without sign, or -1. */

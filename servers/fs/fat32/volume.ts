@@ -31,6 +31,7 @@ export class Volume {
   fileMask: u32 = 0o22;
   directoryMask: u32 = 0o22;
   isQuiet: bool = false;
+  goesOn: bool = false;   // when it is found damaged (errors=continue)
   shortNames: ShortNames = ShortNames.FLAGS;
   deviceBytes: u64 = 0;
   bits: u32 = 32;         // of an entry of the FAT: 12, 16, 32
@@ -66,12 +67,25 @@ const CHUNK = room(COUNT_CHUNK);
 export function portSet(handle: u32): void { port = handle; }
 
 /** Reads from the device through the kernel's cache. 0 or a negated errno. */
+let hasDeviceFailed: bool = false;
+
+/** Whether the device has failed since this was asked last. */
+export function deviceFailed(): bool {
+  const failed = hasDeviceFailed;
+  hasDeviceFailed = false;
+  return failed;
+}
+
 export function deviceRead(mount: u32, offset: u64, to: usize, bytes: u32): i32 {
-  return fileSystemRead(port, mount, offset, to, bytes);
+  const result = fileSystemRead(port, mount, offset, to, bytes);
+  if (result < 0 && result != Err.INVAL) hasDeviceFailed = true; // which is no place on it
+  return result;
 }
 
 export function deviceCommit(mount: u32, writes: usize, count: u32): i32 {
-  return fileSystemCommit(port, mount, writes, count);
+  const result = fileSystemCommit(port, mount, writes, count);
+  if (result < 0 && result != Err.INVAL) hasDeviceFailed = true; // which is no place on it
+  return result;
 }
 
 function isPower(value: u32): bool { return value != 0 && (value & (value - 1)) == 0; }

@@ -93,11 +93,11 @@ function pointPut(seq: SeqBuf, mount: Mount, name: usize): void {
 }
 
 function optionsPut(seq: SeqBuf, mount: Mount): void {
-  seqStr(seq, mount.flags & MS_RDONLY ? "ro" : "rw");
+  const shared = superOf(mount.sb).flags;
+  seqStr(seq, (mount.flags | shared) & MS_RDONLY ? "ro" : "rw");
   if (mount.flags & MS_NOSUID) seqStr(seq, ",nosuid");
   if (mount.flags & MS_NODEV) seqStr(seq, ",nodev");
   if (mount.flags & MS_NOEXEC) seqStr(seq, ",noexec");
-  const shared = superOf(mount.sb).flags;
   if (shared & MS_SYNCHRONOUS) seqStr(seq, ",sync");
   if (shared & MS_DIRSYNC) seqStr(seq, ",dirsync");
   seqStr(seq, mount.flags & MS_NOATIME ? ",noatime" : ",relatime");

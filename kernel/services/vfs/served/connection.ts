@@ -25,12 +25,14 @@ import { Mutex, mutexAt, mutexInit, mutexLock, mutexUnlock } from "../../../core
 import { WaitQueue, waitQueueAt, waitQueueInit, waitSleepUninterruptible, wakeUpAll } from "../../../core/sync/wait-queue";
 import { bytesCopy, bytesFill, wordAt32, wordAt64, wordPut16, wordPut32, wordPut64 } from "../../../lib/bytes";
 import { Rank } from "../../../lib/lock-rank";
-import { LogLevel, logBegin, logDec, logEnd, logStr } from "../../../lib/log";
+import { LogLevel, logBegin, logDec, logEnd, logKeyDec, logStr } from "../../../lib/log";
 import { SpinLock, spinInit, spinLock, spinLockAt, spinUnlock } from "../../../lib/spinlock";
 import { wordAt, wordSet } from "../../../lib/words";
 import { serverDistrust } from "../../native/distrust";
 import { currentProcess, processOf } from "../../process/process";
 import { processGet, processPut } from "../../process/process-table";
+import { MountFlag } from "../mount";
+import { superOf } from "../types";
 import { replySpoil } from "./reply-fault";
 
 @final @unmanaged
@@ -74,6 +76,7 @@ export class ServedMount {
   isBroken: u32;     // it could not be attached: every call answers EIO
   options: u32;      // linear, FS_NAME_BYTES + 4: as the request's field
   pad: u32;
+  sb: u32;           // SuperBlock, 0: not yet
 }
 
 export const CONNECTIONS: u32 = 4;
@@ -287,6 +290,7 @@ export function callMake(c: Connection, m: ServedMount, method: u32, requestByte
       continue;
     }
     const result = callOnce(c, generation, m.mount, method, flags, c.request, requestBytes, replyEnd);
+    if (result == -Errno.UCLEAN) return mountDamaged(m);
     if (result != -Errno.PIPE) return result;
     failedIn = generation;
     flags = FS_REPEATED;
@@ -345,7 +349,7 @@ function callClock(c: Connection, now: u64): void {
 }
 
 function isLawful(label: i32): bool {
-  return label == 0 || (label < 0 && label > -64 && (LAWFUL >> <u64>-label & 1) != 0);
+  return label == 0 || label == -Errno.UCLEAN || (label < 0 && label > -64 && (LAWFUL >> <u64>-label & 1) != 0);
 }
 
 /** Copies between the window at `offset` and linear memory. */
@@ -376,6 +380,18 @@ function mountsAttach(c: Connection, generation: u32): bool {
   }
   if (isThere) c.attached = generation;
   return isThere;
+}
+
+/** The server found the volume damaged: nothing is written to it any more. */
+function mountDamaged(m: ServedMount): i32 {
+  if (m.isReadOnly || m.sb == 0) return -Errno.IO;
+  m.isReadOnly = 1;
+  superOf(m.sb).flags |= MountFlag.RDONLY;
+  logBegin(LogLevel.ERR, "fs");
+  logStr("the volume is damaged, and read-only from now on");
+  logKeyDec("mount", m.mount);
+  logEnd();
+  return -Errno.IO;
 }
 
 function mountBreak(m: ServedMount): void {

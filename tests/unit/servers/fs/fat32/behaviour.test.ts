@@ -1,8 +1,8 @@
 /** Single behaviours of the FAT server: options, full volumes, spellings, what a call may cost. */
 import { text, utf8 } from "../../../support/protocol.ts";
-import { ENOENT, FatClient, NOW } from "./fat-client.ts";
+import { EIO, ENOENT, FatClient, NOW } from "./fat-client.ts";
 import { fatCheck } from "./fat-check.ts";
-import { fatFormat, SMALL_FAT16, SMALL_FAT32, type FatShape } from "./fat-image.ts";
+import { fatFormat, fatPut, geometryOf, SMALL_FAT16, SMALL_FAT32, type FatShape } from "./fat-image.ts";
 import { FatMachine } from "./fat-machine.ts";
 
 const EINVAL = -22;
@@ -143,6 +143,21 @@ test("short names are in code page 437: shown as its letters, small ones where a
   expect(again.rename(again.root, "ÜÇPER.TXT", again.root, "Ünglich.text")).toBe(0);
   expect(again.remove(again.root, "üßer.txt")).toBe(0);
   expect(again.list(again.root).map(({ name }) => name)).toEqual(["Ünglich.text"]);
+});
+
+test.each([["", EROFS], ["errors=continue", 0]])("a damaged volume (%s): EIO, and then it is read-only unless told otherwise", (options, after) => {
+  const machine = machineOf(SMALL_FAT32);
+  const client = new FatClient(machine, options);
+  client.create(client.root, "f", false);
+  expect(client.reserve(client.at("/f"), 3000)).toBe(0);
+  const geometry = geometryOf(machine.disk);
+  fatPut(machine.disk, geometry, Number(client.at("/f").node.n0), 0x0ffff000);
+  machine.restart();
+  const { status } = machine.call("extents", { node: client.at("/f").node, fileBlock: 0n, blocks: 5n });
+  expect(status).toBe(EIO);
+  expect(client.create(client.root, "g", false)).toBe(after);
+  machine.restart();
+  expect(client.create(client.root, "h", false)).toBe(after);
 });
 
 test("shortname=lower shows names without a long one in small letters", () => {

@@ -19,6 +19,7 @@ export class Killed extends Error {}
 const EINVAL = -22;
 const EROFS = -30;
 const EIO = -5;
+const EUCLEAN = -117;
 const WRITES_MOST = 256;
 const COMMIT_MOST = 512 << 10;
 const WRITE_BYTES = 24;
@@ -42,6 +43,7 @@ export class FatMachine {
   logged: string[] = [];
   private window = 0;
   private isDead = false;
+  private isDamaged = false;
   private options = "";
 
   private readonly port: Port = fileSystemPort.serve({
@@ -82,15 +84,23 @@ export class FatMachine {
   /** As the kernel makes a call: however many servers it takes. */
   call<M extends MethodName>(method: M, request: Request<M>): Answer<M> {
     let flags = 0n;
+    if (method === "mount") this.isDamaged = false;
     while (true) {
       try {
         if (this.isDead) this.restart();
-        return this.stub.call(method, MOUNT, request, flags);
+        return this.told(this.stub.call(method, MOUNT, request, flags));
       } catch (error) {
         if (!(error instanceof Killed)) throw error;
         flags = REPEATED;
       }
     }
+  }
+
+  /** A server that finds its volume damaged says so: read-only from now on, and EIO for the program. */
+  private told<M extends MethodName>(answer: Answer<M>): Answer<M> {
+    if (answer.status !== EUCLEAN) return answer;
+    this.isDamaged = true;
+    return { ...answer, status: EIO };
   }
 
   /** The reply of a call that must succeed. */
@@ -114,7 +124,7 @@ export class FatMachine {
   restart(): void {
     this.server = this.start();
     this.restarts++;
-    const { status } = this.stub.call("attach", MOUNT, { readOnly: this.isReadOnly ? 1 : 0, options: utf8(this.options) });
+    const { status } = this.stub.call("attach", MOUNT, { readOnly: this.isReadOnly || this.isDamaged ? 1 : 0, options: utf8(this.options) });
     if (status !== 0) throw new Error(`${methodId("attach")}: the successor answers ${status}`);
   }
 
