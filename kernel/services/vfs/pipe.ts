@@ -244,10 +244,12 @@ function pipeIoctl(file: File, cmd: u32, argVa: u64): i64 {
   return userStore32(argVa, pipeOf(file.data).bytes);
 }
 
-/** Adds an end to the pipe according to the file's access mode; pipe unlocked. */
-export function pipeEndOpen(pipe: Pipe, file: File): void {
+/** Adds an end to the pipe according to the file's access mode; pipe unlocked. The answer is for pipeWaitPeer. */
+export function pipeEndOpen(pipe: Pipe, file: File): u32 {
   const access = file.flags & OpenFlag.ACCMODE;
   mutexLock(pipeMutex(pipe));
+  const others = access == OpenFlag.WRONLY ? pipe.readers : pipe.writers;
+  const opens = access == OpenFlag.WRONLY ? pipe.readerOpens : pipe.writerOpens;
   if (access != OpenFlag.WRONLY) {
     pipe.readers++;
     pipe.readerOpens++;
@@ -260,6 +262,7 @@ export function pipeEndOpen(pipe: Pipe, file: File): void {
   }
   file.data = <u32>changetype<usize>(pipe);
   mutexUnlock(pipeMutex(pipe));
+  return others != 0 ? opens - 1 : opens;
 }
 
 /** Takes the end away; true when no end is left. */
@@ -275,15 +278,14 @@ export function pipeEndClose(pipe: Pipe, file: File): bool {
   return isUnused;
 }
 
-/** FIFO open: sleeps until the other side has been opened. 0 or the restart code. */
-export function pipeWaitPeer(pipe: Pipe, forReader: bool): i64 {
+/**
+ * FIFO open: sleeps until the other side has been opened since `opens`, which is pipeEndOpen's answer: it may have come, written and gone
+ * before this looks. 0 or the restart code.
+ */
+export function pipeWaitPeer(pipe: Pipe, forReader: bool, opens: u32): i64 {
   mutexLock(pipeMutex(pipe));
-  const opens = forReader ? pipe.readerOpens : pipe.writerOpens;
   let result: i64 = 0;
-  while (result == 0) {
-    const isThere = forReader ? pipe.readers != 0 || pipe.readerOpens != opens
-                              : pipe.writers != 0 || pipe.writerOpens != opens;
-    if (isThere) break;
+  while (result == 0 && (forReader ? pipe.readerOpens : pipe.writerOpens) == opens) {
     result = sleepOn(pipe, forReader ? pipeWriteWait(pipe) : pipeReadWait(pipe));
   }
   mutexUnlock(pipeMutex(pipe));

@@ -65,7 +65,7 @@ function pipeInode(): Inode | null {
 /** One end of the pipe, or an errno as pointer. */
 function endNew(inode: Inode, flags: u32): usize {
   const file = fileAllocInode(inodeGet(inode), FIFO_OPS, "pipe", flags);
-  if (!isErrPtr(file)) pipeEndOpen(pipeOf(inode.fifo), fileOf(file));
+  if (!isErrPtr(file)) pipeEndOpen(pipeOf(inode.fifo), fileOf(file)); // whose answer is for FIFOs
   return file;
 }
 
@@ -112,10 +112,10 @@ function fifoOpen(inode: Inode, file: File): i32 {
     return isMemory ? -Errno.NOMEM : -Errno.NXIO;
   }
   file.ops = changetype<usize>(FIFO_OPS);
-  pipeEndOpen(pipe, file);
+  const opens = pipeEndOpen(pipe, file);
   inodeUnlock(inode);
   if (isNonBlocking || isNameless || access == OpenFlag.RDWR) return 0;
-  const result = pipeWaitPeer(pipe, access == OpenFlag.WRONLY);
+  const result = pipeWaitPeer(pipe, access == OpenFlag.WRONLY, opens);
   if (result == 0) return 0;
   fifoRelease(file);
   return <i32>result;

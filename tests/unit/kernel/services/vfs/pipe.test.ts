@@ -35,6 +35,24 @@ function read(vfs: Vfs, ends: Ends, count: number): number | Uint8Array {
   return got < 0 ? got : new Uint8Array(vfs.memory.buffer, BUFFER, got).slice();
 }
 
+test("who opens a FIFO waits for nobody who was there, or came and went since", async () => {
+  const vfs = await bootVfs();
+  const open = (pipe: number, access: number): { file: number; opens: number } => {
+    const file = vfs.call("fileAlloc") >>> 0;
+    vfs.view().setUint32(file + FILE_AT.flags!, access, true);
+    return { file, opens: vfs.call("pipeEndOpen", pipe, file) };
+  };
+  for (const [first, second] of [[0, 1], [1, 0]] as const) {
+    const pipe = vfs.call("pipeNew") >>> 0;
+    const early = open(pipe, first);
+    const late = open(pipe, second);
+    vfs.call("pipeEndClose", pipe, late.file);
+    expect(vfs.call("pipeWaitPeer", pipe, first, early.opens)).toBe(0); // its machine has nobody to wait with
+    vfs.call("pipeEndClose", pipe, early.file);
+    expect(vfs.call("pipeWaitPeer", pipe, second, late.opens)).toBe(0);
+  }
+});
+
 const operations = fc.array(
   fc.oneof(
     fc.record({ op: fc.constant("write" as const), size: fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 20000 })) }),
