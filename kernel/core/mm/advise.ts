@@ -137,11 +137,14 @@ export function mmSync(mm: AddressSpace, va: u64, len: u64, flags: u32): i32 {
   for (let at = va; at < va + size;) {
     mmLock(mm);
     const vma = vmaFind(mm, at);
-    const isOver = !vma || vma.start >= va + size;
-    if (isOver || vma!.start > at) hole = -Errno.NOMEM; // reported at the end: the rest is synced, as on Linux
-    const file = isOver ? 0 : fileToSync(vma!, flags);
-    const isRefused = !isOver && (flags & MS_INVALIDATE) != 0 && (vma!.flags & VmFlag.LOCKED) != 0;
-    at = isOver ? va + size : vma!.end;
+    if (!vma || vma.start >= va + size) {
+      mmUnlock(mm);
+      return -Errno.NOMEM;
+    }
+    if (vma.start > at) hole = -Errno.NOMEM; // reported at the end: the rest is synced, as on Linux
+    const file = fileToSync(vma, flags);
+    const isRefused = (flags & MS_INVALIDATE) != 0 && (vma.flags & VmFlag.LOCKED) != 0;
+    at = vma.end;
     if (file != 0) MM_HOOKS.fileRef(file, 1);
     mmUnlock(mm);
     const failed = isRefused ? -Errno.BUSY : file != 0 ? MM_HOOKS.fileSync(file) : 0;
