@@ -14,8 +14,8 @@ import { Volume } from "./volume";
 
 const SLOT: u32 = Slot.BYTES;
 const NUMBERS: u32 = 10000;
-/** As recovery.ts. */
-const ENTRIES_MOST = 100000;
+/** Files and directories that are looked at: as many as the server has memory for. */
+export const ENTRIES_MOST = 100000;
 const SLOT_A: usize = room(SLOT);
 const SLOT_B: usize = room(SLOT);
 const ALIAS: usize = room(16);

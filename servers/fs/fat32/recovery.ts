@@ -13,7 +13,7 @@ import { bytesSame, get8, put8, room } from "../../runtime/memory";
 import { log } from "../../runtime/start";
 import { DirWalk, movesOf, slotAt, slotCluster, slotClusterSet, slotIsDirectory, slotRead, walkBegin, walkBeginAt, walkNext } from "./directory";
 import { ENTRY_MASK, Err, FREED, Slot } from "./layout";
-import { namesMend } from "./name-recovery";
+import { ENTRIES_MOST, namesMend } from "./name-recovery";
 import { entryGet, entrySet, isError } from "./table";
 import { begin, commit, fatSector, isFilling } from "./transaction";
 import { clusterAt, deviceRead, isCluster, Volume } from "./volume";
@@ -24,8 +24,6 @@ const SECOND: usize = room(CHUNK);
 const SLOT: u32 = Slot.BYTES;
 const SLOT_A: usize = room(SLOT);
 const SLOT_B: usize = room(SLOT);
-/** Files and directories that are looked at: as many as the server has memory for. */
-const ENTRIES_MOST = 100000;
 const WALK = new DirWalk();
 const TWIN = new DirWalk();
 
